@@ -1,0 +1,115 @@
+//! Several catalogs on one file, and snapshots that share what did not change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use suanpan_catalog::{AppChange, Catalog, KeyKind, NewAttribute, NewKey};
+use suanpan_event::AttributeType;
+
+use crate::{Shelf, create, new_app, until};
+
+#[tokio::test]
+async fn changes_by_a_neighbour_arrive_without_restart() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let neighbour = shelf.neighbour().await;
+    assert!(neighbour.snapshot().app(&shop).is_some(), "the first snapshot is whole");
+
+    let new = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old: false };
+    let (info, secret) = neighbour.create_key(&shop, new).await.unwrap();
+    until(&shelf.catalog, |s| s.key(secret.expose()).is_some()).await;
+    neighbour.revoke_key(&shop, info.id).await.unwrap();
+    until(&shelf.catalog, |s| s.key(secret.expose()).is_none()).await;
+
+    let price = NewAttribute {
+        name: "price".into(),
+        kind: AttributeType::Number,
+        title: String::new(),
+        many_values: false,
+    };
+    neighbour.define_attribute(&shop, price).await.unwrap();
+    until(&shelf.catalog, |s| s.app(&shop).is_some_and(|a| a.slots.get("price").is_some())).await;
+    neighbour.delete_app(&shop).await.unwrap();
+    until(&shelf.catalog, |s| s.app(&shop).is_none()).await;
+    assert_eq!(shelf.catalog.snapshot().version(), neighbour.snapshot().version());
+}
+
+#[tokio::test]
+async fn an_own_change_brings_a_neighbours_along() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let neighbour = shelf.neighbour().await;
+    let game = create(&neighbour, "game").await.id;
+    let change = AppChange { title: Some("Kiosk".into()), ..AppChange::default() };
+    shelf.catalog.update_app(&shop, change).await.unwrap();
+    let snapshot = shelf.catalog.snapshot();
+    assert!(snapshot.app(&game).is_some(), "one version is one content");
+    assert_eq!(snapshot.app(&shop).unwrap().title, "Kiosk");
+}
+
+#[tokio::test]
+async fn snapshots_share_the_apps_that_did_not_change() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let neighbour = shelf.neighbour().await;
+    let game = create(&shelf.catalog, "game").await.id;
+    let before = shelf.catalog.snapshot();
+
+    let change = AppChange { title: Some("Kiosk".into()), ..AppChange::default() };
+    shelf.catalog.update_app(&shop, change).await.unwrap();
+    let own = shelf.catalog.snapshot();
+    assert!(Arc::ptr_eq(before.app(&game).unwrap(), own.app(&game).unwrap()));
+    assert!(!Arc::ptr_eq(before.app(&shop).unwrap(), own.app(&shop).unwrap()));
+
+    create(&neighbour, "third").await;
+    until(&shelf.catalog, |s| s.apps().count() == 3).await;
+    let foreign = shelf.catalog.snapshot();
+    assert!(Arc::ptr_eq(own.app(&shop).unwrap(), foreign.app(&shop).unwrap()));
+}
+
+#[tokio::test]
+async fn a_subscriber_sees_the_next_snapshot() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let mut snapshots = shelf.catalog.subscribe();
+    snapshots.mark_unchanged();
+    shelf.catalog.delete_app(&shop).await.unwrap();
+    snapshots.changed().await.unwrap();
+    assert!(snapshots.borrow().app(&shop).is_none());
+}
+
+/// A caller that goes away in the middle (a closed connection, a time-out) leaves either the whole
+/// change or none of it, and the snapshot agrees with the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_change_is_whole_or_not_there() {
+    let shelf = Shelf::new().await;
+    for n in 0..40_u64 {
+        let change = shelf.catalog.create_app(new_app(&format!("app-{n}"), "UTC"));
+        drop(tokio::time::timeout(Duration::from_micros(n * 50), change).await);
+    }
+    let last = create(&shelf.catalog, "last").await.id;
+    let fresh = Catalog::open(&shelf.file()).await.unwrap().snapshot();
+    let published = shelf.catalog.snapshot();
+    assert_eq!(published.version(), fresh.version());
+    assert!(fresh.app(&last).is_some());
+    let mut ids: Vec<_> = fresh.apps().map(|a| a.id.clone()).collect();
+    assert_eq!(u64::try_from(ids.len()).unwrap(), fresh.version(), "one app for each version");
+    ids.retain(|id| published.app(id).is_none());
+    assert!(ids.is_empty(), "{ids:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_processes_may_create_the_file_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let file = crate::file(folder.path());
+        let opening: Vec<_> = (0..6)
+            .map(|_| {
+                let file = file.clone();
+                tokio::spawn(async move { Catalog::open(&file).await })
+            })
+            .collect();
+        let mut open = Vec::new();
+        for catalog in opening {
+            open.push(catalog.await.unwrap().unwrap());
+        }
+        let app = create(&open[0], "shop").await.id;
+        open[5].delete_app(&app).await.unwrap();
+    }
+}

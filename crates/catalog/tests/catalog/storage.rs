@@ -1,0 +1,128 @@
+//! What is on disk: reopened, copied in mid-flight, of the wrong kind.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use sqlx::Connection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use suanpan_catalog::{Catalog, CatalogError, KeyKind, NewAttribute, NewKey, NewRule, SecretText};
+use suanpan_event::{AppId, AttributeType};
+
+use crate::{Shelf, app_id, create, file};
+
+/// One of everything.
+async fn fill(catalog: &Catalog) -> SecretText {
+    let shop = create(catalog, "shop").await.id;
+    create(catalog, "game").await;
+    let gone = create(catalog, "gone").await.id;
+    catalog.delete_app(&gone).await.unwrap();
+    let price = NewAttribute {
+        name: "price".into(),
+        kind: AttributeType::Number,
+        title: "Price".into(),
+        many_values: false,
+    };
+    catalog.define_attribute(&shop, price).await.unwrap();
+    let rule = NewRule { name: "daily".into(), title: String::new(), body: "{}".into() };
+    catalog.save_rule(&shop, rule).await.unwrap();
+    let key = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old: true };
+    catalog.create_key(&shop, key).await.unwrap().1
+}
+
+/// Everything that `fill` left, as text.
+async fn content(catalog: &Catalog, secret: &SecretText) -> String {
+    let shop: AppId = app_id("shop");
+    let snapshot = catalog.snapshot();
+    let view = snapshot.app(&shop).unwrap();
+    let mut apps: Vec<&str> = snapshot.apps().map(|a| a.id.as_str()).collect();
+    apps.sort_unstable();
+    let (attributes, slots) = (&view.attributes, &view.slots);
+    let key = snapshot.key(secret.expose());
+    let (keys, rules) = (catalog.keys(&shop).await.unwrap(), catalog.rules(&shop).await.unwrap());
+    format!("{} {apps:?} {attributes:?} {slots:?} {key:?} {keys:?} {rules:?}", snapshot.version())
+}
+
+#[tokio::test]
+async fn reopening_keeps_everything_and_migrates_nothing_twice() {
+    let shelf = Shelf::new().await;
+    let secret = fill(&shelf.catalog).await;
+    let expected = content(&shelf.catalog, &secret).await;
+    assert!(expected.contains("price") && expected.contains("may_report_old: true"));
+    let Shelf { catalog, folder } = shelf;
+    drop(catalog);
+    for _ in 0..2 {
+        let reopened = Catalog::open(&file(folder.path())).await.unwrap();
+        assert_eq!(content(&reopened, &secret).await, expected);
+    }
+}
+
+/// The files as they are while the catalog is open are what a killed process leaves.
+#[tokio::test]
+async fn a_crash_loses_nothing_that_was_reported_as_done() {
+    let shelf = Shelf::new().await;
+    let secret = fill(&shelf.catalog).await;
+    let expected = content(&shelf.catalog, &secret).await;
+
+    let after_crash = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(shelf.folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        // The shared-memory index dies with the machine and is rebuilt.
+        if !entry.file_name().to_str().unwrap().ends_with("-shm") {
+            fs::copy(entry.path(), after_crash.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let recovered = Catalog::open(&file(after_crash.path())).await.unwrap();
+    assert_eq!(content(&recovered, &secret).await, expected);
+}
+
+#[tokio::test]
+async fn files_and_folders_are_for_the_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("var").join("catalog");
+    let catalog = Catalog::open(&file(&deep)).await.unwrap();
+    create(&catalog, "shop").await;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&deep), 0o700);
+    let files: Vec<_> = fs::read_dir(&deep).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(files.len(), 3, "the file, its log and its index");
+    for path in files {
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_catalog_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = file(folder.path());
+    fs::write(&text, "not a database, but long enough to be taken for one".repeat(100)).unwrap();
+    assert!(matches!(Catalog::open(&text).await, Err(CatalogError::Storage(_))));
+    assert!(matches!(Catalog::open(&text.join("below-a-file")).await, Err(CatalogError::Open { .. })));
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_program_is_refused() {
+    let (shelf, _) = Shelf::with_shop().await;
+    let mut later =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(shelf.file())).await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         VALUES (9999, 'later', TRUE, x'00', 0)",
+    )
+    .execute(&mut later)
+    .await
+    .unwrap();
+    assert!(matches!(Catalog::open(&shelf.file()).await, Err(CatalogError::Migrate(_))));
+}
+
+/// The machine that reads the file may know fewer time zones than the one that wrote it.
+#[tokio::test]
+async fn an_app_with_a_forgotten_time_zone_keeps_working() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let mut other =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(shelf.file())).await.unwrap();
+    sqlx::query("UPDATE apps SET time_zone = 'Mars/Olympus'").execute(&mut other).await.unwrap();
+    let reopened = Catalog::open(&shelf.file()).await.unwrap();
+    let snapshot = reopened.snapshot();
+    let view = snapshot.app(&shop).unwrap();
+    assert_eq!((view.time_zone.as_str(), view.zone.iana_name()), ("Mars/Olympus", Some("UTC")));
+}
