@@ -1,0 +1,114 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the log did not do what was asked. Cloneable, because one failed write fails many appends.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// Too much waits to be written. Nothing was kept; try again after a moment.
+    #[error("the log is overloaded: {records} records of {bytes} bytes wait to be written")]
+    Overloaded {
+        /// Records that wait.
+        records: usize,
+        /// Bytes that wait.
+        bytes: usize,
+    },
+    /// One record is over the limit: it will never be taken.
+    #[error("a record of {bytes} bytes is over record_bytes_max = {limit}")]
+    RecordTooLarge {
+        /// Bytes of the record.
+        bytes: usize,
+        /// `record_bytes_max`.
+        limit: usize,
+    },
+    /// A batch is over a limit: send it in parts.
+    #[error("a batch of {size} is over {option} = {limit}")]
+    BatchTooLarge {
+        /// Records, or bytes with headers, as the option counts.
+        size: u64,
+        /// The option that limits it.
+        option: &'static str,
+        /// The option's value.
+        limit: u64,
+    },
+    /// The log has reached `log_bytes_max`. Nothing was kept; it takes more when the reader has committed.
+    #[error("the log is full: log_bytes_max = {limit} bytes hold records that are not committed")]
+    Full {
+        /// `log_bytes_max`.
+        limit: u64,
+    },
+    /// The disk is full (or its quota is). Not acknowledged; the log goes on when there is space again.
+    #[error("no space on the log's disk")]
+    DiskFull {
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The system refused a file operation. An append that ends so is not acknowledged.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// Another process (or another log of this one) holds the folder.
+    #[error("the log in {} is open elsewhere: stop the other process, or give this one a folder of its own", dir.display())]
+    Locked {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The file was written by another version of this program, in a format this one does not know.
+    #[error("{} has format version {found}; this program knows version {known}", path.display())]
+    UnknownVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it names.
+        found: u32,
+        /// The version that is understood.
+        known: u32,
+    },
+    /// A segment of another log lies in the folder: moving it away makes the log usable.
+    #[error("{} belongs to another log: move it out of the folder", path.display())]
+    Foreign {
+        /// The segment.
+        path: PathBuf,
+    },
+    /// The log's identity cannot be read from any of its files: a human is needed.
+    #[error("{} is damaged, and no segment tells the log's identity", path.display())]
+    IdentityLost {
+        /// The identity file.
+        path: PathBuf,
+    },
+    /// A commit names offsets that do not exist yet.
+    #[error("cannot commit {asked}: the log ends at {end}")]
+    CommitBeyondEnd {
+        /// The offset asked for.
+        asked: u64,
+        /// The durable end.
+        end: u64,
+    },
+    /// An option contradicts another or a limit of the format.
+    #[error("log option {option} {rule}")]
+    Config {
+        /// The option.
+        option: &'static str,
+        /// What it must be.
+        rule: String,
+    },
+    /// The log was closed, or its writer has stopped.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl LogError {
+    /// Wraps a refused operation; a full disk becomes [`LogError::DiskFull`].
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let source = Arc::new(source);
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { source },
+            _ => Self::Io { action, path: path.to_owned(), source },
+        }
+    }
+}

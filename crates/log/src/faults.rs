@@ -1,0 +1,279 @@
+//! The log on a disk that fails on command. Survived: torn and short writes, a full disk, a failed sync, a bit that flips on
+//! its way to the disk, a segment that cannot be made.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use crate::disk::{Disk, SegmentFile, SystemDisk};
+use crate::{Entry, LogConfig, LogError, SegmentLog};
+
+/// What the next operations do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fault {
+    #[default]
+    None,
+    /// Half of a write reaches the disk, then the device fails.
+    TornWrite,
+    /// The disk is full: half of a write fits. New files do not.
+    NoSpace,
+    /// Data is written but the sync fails.
+    FailedSync,
+    /// The sync fails, and so does cutting the file back.
+    FailedSyncAndCut,
+    /// Every write takes at most 7 bytes; nothing fails.
+    ShortWrites,
+    /// The last bit of every write is flipped on its way.
+    FlippedBit,
+    /// Syncs wait until the fault is changed.
+    HeldSync,
+}
+
+#[derive(Default)]
+struct Controls {
+    fault: Mutex<Fault>,
+    changed: Condvar,
+    syncs: Mutex<usize>,
+}
+
+#[derive(Clone, Default)]
+struct FaultyDisk {
+    controls: Arc<Controls>,
+}
+
+struct FaultyFile {
+    inner: Box<dyn SegmentFile>,
+    controls: Arc<Controls>,
+}
+
+impl FaultyDisk {
+    fn set(&self, fault: Fault) {
+        *self.controls.fault.lock().unwrap() = fault;
+        self.controls.changed.notify_all();
+    }
+
+    fn syncs(&self) -> usize {
+        *self.controls.syncs.lock().unwrap()
+    }
+
+    fn wrap(&self, inner: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
+        Box::new(FaultyFile { inner, controls: Arc::clone(&self.controls) })
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path, header: &[u8]) -> io::Result<Box<dyn SegmentFile>> {
+        match *self.controls.fault.lock().unwrap() {
+            Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(self.wrap(SystemDisk.create(path, header)?)),
+        }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(self.wrap(SystemDisk.open(path)?))
+    }
+}
+
+impl FaultyFile {
+    fn fault(&self) -> Fault {
+        *self.controls.fault.lock().unwrap()
+    }
+}
+
+impl SegmentFile for FaultyFile {
+    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
+        match self.fault() {
+            Fault::TornWrite | Fault::NoSpace => {
+                self.inner.write_at(&bytes[..bytes.len() / 2], position)?;
+                let full = self.fault() == Fault::NoSpace;
+                Err(if full { io::ErrorKind::StorageFull.into() } else { io::Error::other("device gone") })
+            }
+            Fault::ShortWrites => self.inner.write_at(&bytes[..bytes.len().min(7)], position),
+            Fault::FlippedBit => {
+                let mut flipped = bytes.to_vec();
+                *flipped.last_mut().unwrap() ^= 1;
+                self.inner.write_at(&flipped, position)
+            }
+            _ => self.inner.write_at(bytes, position),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        *self.controls.syncs.lock().unwrap() += 1;
+        let held = self.controls.fault.lock().unwrap();
+        let fault = *self.controls.changed.wait_while(held, |fault| *fault == Fault::HeldSync).unwrap();
+        match fault {
+            Fault::FailedSync | Fault::FailedSyncAndCut => Err(io::Error::other("sync failed")),
+            _ => self.inner.sync(),
+        }
+    }
+
+    fn truncate(&self, bytes: u64) -> io::Result<()> {
+        match self.fault() {
+            Fault::FailedSyncAndCut => Err(io::Error::other("cannot cut")),
+            _ => self.inner.truncate(bytes),
+        }
+    }
+}
+
+fn open(dir: &Path, disk: &FaultyDisk) -> SegmentLog {
+    SegmentLog::open_on(LogConfig::new(dir), Box::new(disk.clone())).unwrap()
+}
+
+async fn append(log: &SegmentLog, record: &str) -> Result<u64, LogError> {
+    log.append(vec![record.as_bytes().to_vec()]).await.map(|offsets| offsets.start)
+}
+
+/// All that can be read, as `offset:payload` and `!from-to` for damage.
+async fn read(log: &SegmentLog) -> Vec<String> {
+    let mut reader = log.reader(0);
+    let mut found = Vec::new();
+    loop {
+        let entries = reader.next_batch(100, 1 << 20, Duration::ZERO).await.unwrap();
+        if entries.is_empty() {
+            return found;
+        }
+        found.extend(entries.into_iter().map(|entry| match entry {
+            Entry::Record { offset, payload } => format!("{offset}:{}", String::from_utf8_lossy(&payload)),
+            Entry::Damaged { offsets } => format!("!{}-{}", offsets.start, offsets.end),
+        }));
+    }
+}
+
+/// A record before the fault, two that meet it, one after it, a restart: the two are refused, never read, and their
+/// offsets go to the one that follows.
+async fn check_refused(fault: Fault, expected: fn(&LogError) -> bool) {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open(dir.path(), &disk);
+    assert_eq!(append(&log, "before").await.unwrap(), 0);
+    disk.set(fault);
+    for record in ["refused", "refused too"] {
+        let error = append(&log, record).await.unwrap_err();
+        assert!(expected(&error), "{fault:?} gave {error:?}");
+        assert_eq!((log.end_offset(), read(&log).await), (1, vec!["0:before".to_owned()]));
+    }
+    disk.set(Fault::None);
+    assert_eq!(append(&log, "after").await.unwrap(), 1, "{fault:?}");
+    let next_segment = dir.path().join("00000000000000000001.log");
+    assert!(next_segment.exists(), "{fault:?}: the segment that failed must not be written again");
+    let all = vec!["0:before".to_owned(), "1:after".to_owned()];
+    assert_eq!(read(&log).await, all, "{fault:?}");
+    log.close().await;
+    assert_eq!(read(&open(dir.path(), &disk)).await, all, "{fault:?}, after a restart");
+}
+
+#[tokio::test]
+async fn what_the_disk_refuses_is_refused_and_the_log_goes_on() {
+    check_refused(Fault::TornWrite, |error| matches!(error, LogError::Io { .. })).await;
+    check_refused(Fault::NoSpace, |error| matches!(error, LogError::DiskFull { .. })).await;
+    check_refused(Fault::FailedSync, |error| matches!(error, LogError::Io { action: "sync", .. })).await;
+    check_refused(Fault::FailedSyncAndCut, |error| matches!(error, LogError::Io { action: "sync", .. }))
+        .await;
+}
+
+#[tokio::test]
+async fn the_first_segment_may_meet_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    disk.set(Fault::NoSpace);
+    let log = open(dir.path(), &disk);
+    assert!(matches!(append(&log, "refused").await, Err(LogError::DiskFull { .. })));
+    disk.set(Fault::None);
+    assert_eq!(append(&log, "kept").await.unwrap(), 0);
+    assert_eq!(read(&log).await, ["0:kept"]);
+}
+
+#[tokio::test]
+async fn short_writes_are_completed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    disk.set(Fault::ShortWrites);
+    let log = open(dir.path(), &disk);
+    append(&log, "a record of more than seven bytes").await.unwrap();
+    assert_eq!(read(&log).await, ["0:a record of more than seven bytes"]);
+}
+
+#[tokio::test]
+async fn a_bit_flipped_on_its_way_is_reported_and_costs_one_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open(dir.path(), &disk);
+    append(&log, "a").await.unwrap();
+    disk.set(Fault::FlippedBit);
+    append(&log, "b").await.unwrap();
+    disk.set(Fault::None);
+    append(&log, "c").await.unwrap();
+    assert_eq!(read(&log).await, ["0:a", "!1-2", "2:c"]);
+}
+
+/// Holds the writer in a sync, lets `count` appends queue up behind it, and frees it when `queued` says they wait.
+async fn appends_behind_a_held_sync(
+    log: &SegmentLog,
+    disk: &FaultyDisk,
+    count: usize,
+) -> Vec<tokio::task::JoinHandle<Result<u64, LogError>>> {
+    disk.set(Fault::HeldSync);
+    let before = disk.syncs();
+    let spawn = |log: SegmentLog| tokio::spawn(async move { append(&log, "record").await });
+    let mut appends = vec![spawn(log.clone())];
+    while disk.syncs() == before {
+        tokio::task::yield_now().await;
+    }
+    appends.extend((0..count).map(|_| spawn(log.clone())));
+    // One thread runs these tasks in turn: after this each has been polled up to its wait.
+    for _ in 0..count + 1 {
+        tokio::task::yield_now().await;
+    }
+    appends
+}
+
+#[tokio::test]
+async fn concurrent_appends_share_one_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open(dir.path(), &disk);
+    append(&log, "makes the segment").await.unwrap();
+    let before = disk.syncs();
+    let appends = appends_behind_a_held_sync(&log, &disk, 50).await;
+    assert_eq!(log.end_offset(), 1, "nothing is readable before its sync");
+    disk.set(Fault::None);
+    let mut offsets = Vec::new();
+    for append in appends {
+        offsets.push(append.await.unwrap().unwrap());
+    }
+    offsets.sort_unstable();
+    assert_eq!(offsets, (1..52).collect::<Vec<u64>>());
+    assert_eq!(disk.syncs() - before, 2, "one for the held append, one for the fifty behind it");
+}
+
+#[tokio::test]
+async fn a_failed_sync_refuses_every_append_that_shares_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open(dir.path(), &disk);
+    let appends = appends_behind_a_held_sync(&log, &disk, 20).await;
+    disk.set(Fault::FailedSync);
+    for append in appends {
+        assert!(matches!(append.await.unwrap(), Err(LogError::Io { .. })));
+    }
+    disk.set(Fault::None);
+    assert_eq!(append(&log, "after").await.unwrap(), 0);
+    assert_eq!(read(&log).await, ["0:after"]);
+}
+
+#[tokio::test]
+async fn over_the_bound_appends_are_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let config = LogConfig { append_queue_records_max: 3, ..LogConfig::new(dir.path()) };
+    let log = SegmentLog::open_on(config, Box::new(disk.clone())).unwrap();
+    let appends = appends_behind_a_held_sync(&log, &disk, 3).await;
+    assert!(matches!(append(&log, "one too many").await, Err(LogError::Overloaded { records: 3, .. })));
+    disk.set(Fault::None);
+    for append in appends {
+        append.await.unwrap().unwrap();
+    }
+    assert_eq!((append(&log, "fits again").await.unwrap(), log.end_offset()), (4, 5));
+}
