@@ -70,8 +70,12 @@ fn decimal(text: &str) -> Option<f64> {
 /// A number's text as ClickHouse prints it: integers of 64 bits digit for digit, others as the
 /// shortest decimal that reads back the same, with an exponent below 1e-6 and from 1e21.
 fn number_text(raw: &str) -> Option<Cow<'_, str>> {
+    // An integer has no negative zero; a fraction (-0.0) does.
+    if raw == "-0" {
+        return Some("0".into());
+    }
     let is_integer = !raw.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'));
-    if is_integer && raw != "-0" && (raw.parse::<i64>().is_ok() || raw.parse::<u64>().is_ok()) {
+    if is_integer && (raw.parse::<i64>().is_ok() || raw.parse::<u64>().is_ok()) {
         return Some(raw.into());
     }
     let number: f64 = raw.parse().ok()?;
@@ -107,6 +111,8 @@ mod tests {
         check("1e21", String, text("1e21"));
         check("0.00000012", String, text("1.2e-7"));
         check("18446744073709551615", String, text("18446744073709551615"));
+        check("-0", String, text("0"));
+        check("-0.0", String, text("-0"));
         check("true", String, text("true"));
         check("null", String, None);
         check("[1]", String, None);

@@ -13,7 +13,9 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if !has_rfc3339_shape(text.as_bytes()) {
         return None;
     }
-    let ms = text.parse::<Timestamp>().ok()?.as_millisecond();
+    // Rounded down, also before 1970, where cutting off digits would round up.
+    let ns = text.parse::<Timestamp>().ok()?.as_nanosecond();
+    let ms = i64::try_from(ns.div_euclid(1_000_000)).ok()?;
     STORABLE_MS.contains(&ms).then_some(ms)
 }
 
@@ -69,6 +71,7 @@ mod tests {
         check("2024-02-30T00:00:00Z", None);
         check("2024-03-01", None);
         check("1969-12-31T23:59:59Z", None);
+        check("1969-12-31T23:59:59.9999Z", None);
         check("2200-01-01T00:00:00Z", None);
         check("yesterday", None);
     }

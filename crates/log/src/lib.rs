@@ -31,6 +31,6 @@ mod writer;
 pub use batch::RecordBatch;
 pub use config::LogConfig;
 pub use error::LogError;
-pub use metrics::describe as describe_metrics;
+pub use metrics::METRICS;
 pub use reader::{Entry, Reader};
 pub use segment_log::SegmentLog;

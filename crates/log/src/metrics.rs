@@ -1,51 +1,27 @@
-//! Every metric of the log, with its unit. None has labels but those named here.
-//!
-//! | metric | kind | is |
-//! |---|---|---|
-//! | `suanpan_log_appended_records_total` | counter | records made durable |
-//! | `suanpan_log_appended_bytes_total` | counter | their bytes on disk, headers included |
-//! | `suanpan_log_fsync_duration_seconds` | histogram | one sync of the segment |
-//! | `suanpan_log_group_records` | histogram | records that shared one sync |
-//! | `suanpan_log_group_batches` | histogram | appends that shared one sync |
-//! | `suanpan_log_lag_records` | gauge | durable records that are not committed |
-//! | `suanpan_log_disk_bytes` | gauge | bytes of all segments |
-//! | `suanpan_log_segments` | gauge | segment files |
-//! | `suanpan_log_damaged_records_total` | counter | offsets a reader found lost |
-//! | `suanpan_log_torn_bytes_total` | counter | bytes cut from the tail at open |
-//! | `suanpan_log_queue_full_total` | counter | appends refused because too much waited |
-//! | `suanpan_log_append_failures_total` | counter | appends refused by `reason`: `log_full`, `disk_full`, `io` |
-//! | `suanpan_log_segments_deleted_total` | counter | segments deleted by retention |
+//! The log's metrics. None has labels but those named here.
 
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{counter, gauge, histogram};
 
 use crate::LogError;
 
-/// Gives the recorder each metric's unit and meaning; call once after it is installed.
-pub fn describe() {
-    describe_counter!("suanpan_log_appended_records_total", Unit::Count, "Records made durable");
-    describe_counter!(
-        "suanpan_log_appended_bytes_total",
-        Unit::Bytes,
-        "Bytes made durable, headers included"
-    );
-    describe_histogram!("suanpan_log_fsync_duration_seconds", Unit::Seconds, "One sync of the segment");
-    describe_histogram!("suanpan_log_group_records", Unit::Count, "Records that shared one sync");
-    describe_histogram!("suanpan_log_group_batches", Unit::Count, "Appends that shared one sync");
-    describe_gauge!("suanpan_log_lag_records", Unit::Count, "Durable records that are not committed");
-    describe_gauge!("suanpan_log_disk_bytes", Unit::Bytes, "Bytes of all segments");
-    describe_gauge!("suanpan_log_segments", Unit::Count, "Segment files");
-    describe_counter!("suanpan_log_damaged_records_total", Unit::Count, "Offsets a reader found lost");
-    describe_counter!("suanpan_log_torn_bytes_total", Unit::Bytes, "Bytes cut from the tail at open");
-    describe_counter!("suanpan_log_queue_full_total", Unit::Count, "Appends refused: too much waited");
-    describe_counter!(
-        "suanpan_log_append_failures_total",
-        Unit::Count,
-        "Appends refused by the disk, by reason"
-    );
-    describe_counter!("suanpan_log_segments_deleted_total", Unit::Count, "Segments deleted by retention");
-}
+/// Names, units and meanings, for the metrics reference.
+pub const METRICS: &[(&str, &str)] = &[
+    ("suanpan_log_appended_records_total", "Records made durable."),
+    ("suanpan_log_appended_bytes_total", "Their bytes on disk, headers included."),
+    ("suanpan_log_fsync_duration_seconds", "Histogram: one sync of the segment."),
+    ("suanpan_log_group_records", "Histogram: records that shared one sync."),
+    ("suanpan_log_group_batches", "Histogram: appends that shared one sync."),
+    ("suanpan_log_lag_records", "Durable records that are not committed."),
+    ("suanpan_log_disk_bytes", "Bytes of all segments."),
+    ("suanpan_log_segments", "Segment files."),
+    ("suanpan_log_damaged_records_total", "Offsets a reader found lost."),
+    ("suanpan_log_torn_bytes_total", "Bytes cut from the tail at open."),
+    ("suanpan_log_queue_full_total", "Appends refused because too much waited."),
+    ("suanpan_log_append_failures_total", "Appends refused by `reason`: `log_full`, `disk_full`, `io`."),
+    ("suanpan_log_segments_deleted_total", "Segments deleted by retention."),
+];
 
 pub(crate) fn group_synced(batches: usize, records: usize, bytes: usize, sync: Duration) {
     counter!("suanpan_log_appended_records_total").increment(records as u64);
