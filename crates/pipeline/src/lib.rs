@@ -1,0 +1,26 @@
+//! Log to rows, exactly once.
+//!
+//! ```text
+//! read → dedupe → enrich → write → commit
+//! ```
+//!
+//! The commit is the ledger row: one insert into the warehouse says how far the log has been
+//! read *and* what became of each event, so the two can't disagree. After a crash between the
+//! events and their ledger row, the pipeline asks which offsets past the last commit are stored
+//! already and skips exactly those.
+//!
+//! Invariants: every offset of the log ends in exactly one `Outcome`; memory is bounded by the
+//! batch and by the dedupe limits; the log is only freed below the commit. This crate does not
+//! know HTTP.
+
+mod batch;
+mod config;
+mod dedupe;
+mod enrich;
+mod fate;
+pub mod metrics;
+mod retry;
+mod run;
+
+pub use config::PipelineConfig;
+pub use run::{Pipeline, PipelineError, Progress};

@@ -1,0 +1,56 @@
+//! The pipeline's metrics.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+/// Names, units and meanings, for the metrics reference.
+pub const METRICS: &[(&str, &str)] = &[
+    ("suanpan_pipeline_events_total", "Events by outcome: stored, duplicate, rejected, lost."),
+    ("suanpan_pipeline_batch_events", "Events of the last batch."),
+    ("suanpan_pipeline_batch_seconds", "Histogram: seconds from reading a batch to its commit."),
+    (
+        "suanpan_pipeline_delay_seconds",
+        "Histogram: seconds from receipt to being stored, of the oldest event of a batch.",
+    ),
+    ("suanpan_pipeline_lag_events", "Acknowledged events that are not committed yet."),
+    ("suanpan_pipeline_dedupe_ids", "Event ids kept in memory."),
+    (
+        "suanpan_pipeline_dedupe_bounded_total",
+        "Times that dedupe_ids_max cut the window short; duplicates are still found, by asking the store.",
+    ),
+    ("suanpan_pipeline_store_lookups_total", "Events too old for the memory, looked up in the store."),
+    ("suanpan_pipeline_retries_total", "Tries of the warehouse that failed and were made again."),
+];
+
+pub(crate) fn outcome(outcome: &'static str, events: u64) {
+    if events > 0 {
+        counter!("suanpan_pipeline_events_total", "outcome" => outcome).increment(events);
+    }
+}
+
+pub(crate) fn batch(events: usize, elapsed: Duration, oldest_delay_ms: Option<i64>) {
+    // Batches and delays are far below 2^53.
+    gauge!("suanpan_pipeline_batch_events").set(events as f64);
+    histogram!("suanpan_pipeline_batch_seconds").record(elapsed.as_secs_f64());
+    if let Some(delay) = oldest_delay_ms {
+        histogram!("suanpan_pipeline_delay_seconds").record(delay as f64 / 1e3);
+    }
+}
+
+pub(crate) fn lag(events: u64) {
+    gauge!("suanpan_pipeline_lag_events").set(events as f64);
+}
+
+pub(crate) fn dedupe(ids: usize, bounded: bool) {
+    gauge!("suanpan_pipeline_dedupe_ids").set(ids as f64);
+    counter!("suanpan_pipeline_dedupe_bounded_total").increment(u64::from(bounded));
+}
+
+pub(crate) fn store_lookups(events: usize) {
+    counter!("suanpan_pipeline_store_lookups_total").increment(events as u64);
+}
+
+pub(crate) fn retry() {
+    counter!("suanpan_pipeline_retries_total").increment(1);
+}

@@ -1,0 +1,292 @@
+//! The pipeline between a real log, a real catalog and a real ClickHouse.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+use suanpan_catalog::{Catalog, NewApp, NewAttribute};
+use suanpan_event::{AppId, AttributeType, Event};
+use suanpan_log::{LogConfig, RecordBatch, SegmentLog};
+use suanpan_pipeline::{Pipeline, PipelineConfig, PipelineError};
+use suanpan_warehouse::{AskLimits, AskRequest, BatchId, EventRow, Warehouse, Watermarks, testing};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const DAY_MS: i64 = 86_400_000;
+
+struct Stations {
+    folder: TempDir,
+    log: SegmentLog,
+    catalog: Catalog,
+    warehouse: Warehouse,
+    app: AppId,
+}
+
+impl Stations {
+    async fn new(warehouse: Warehouse) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.unwrap();
+        let app: AppId = format!("app-{}", Uuid::new_v4()).parse().unwrap();
+        let new = NewApp { id: app.clone(), title: "Test".into(), time_zone: "UTC".into() };
+        catalog.create_app(new).await.unwrap();
+        let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
+        Self { folder, log, catalog, warehouse, app }
+    }
+
+    async fn append(&self, events: &[Event<'_>]) {
+        let mut batch = RecordBatch::new();
+        for event in events {
+            batch.push_with(|buffer| event.encode_into(buffer));
+        }
+        self.log.append(batch).await.unwrap();
+    }
+
+    fn start(&self) -> Running {
+        self.start_with(PipelineConfig { batch_age_ms: 20, ..PipelineConfig::default() })
+    }
+
+    fn start_with(&self, config: PipelineConfig) -> Running {
+        let stations = (self.warehouse.clone(), Watermarks::new());
+        let pipeline = Pipeline::new(self.log.clone(), self.catalog.clone(), stations, config);
+        let (stop, stopped) = watch::channel(false);
+        Running { task: tokio::spawn(pipeline.run(stopped)), stop }
+    }
+
+    /// Runs a pipeline until it has read the log to its end.
+    async fn pass(&self) {
+        self.start().finish().await.unwrap();
+    }
+
+    fn event(&self, id: Uuid, event_time_ms: i64) -> Event<'static> {
+        let properties = r#"{"channel":"email","amount":12.5}"#.to_owned();
+        Event {
+            app_id: self.app.clone(),
+            event_id: id,
+            event: "purchase".into(),
+            event_time_ms,
+            client_time_ms: None,
+            received_time_ms: now_ms(),
+            user_id: "u1".into(),
+            device_id: "".into(),
+            session_id: "".into(),
+            platform: "web".into(),
+            app_version: "".into(),
+            library: "".into(),
+            properties: Cow::Owned(RawValue::from_string(properties).unwrap()),
+        }
+    }
+
+    /// The first column of a question's rows.
+    async fn ask(&self, select: &str) -> Vec<serde_json::Value> {
+        let request = AskRequest {
+            app: self.app.clone(),
+            sql: format!("SELECT {select} FROM events WHERE app_id = {{app:String}}"),
+            params: vec![("app".into(), self.app.to_string())],
+            limits: AskLimits::default(),
+        };
+        let table = self.warehouse.ask(&request).await.unwrap();
+        table.rows.into_iter().map(|mut row| row.remove(0)).collect()
+    }
+
+    async fn outcome(&self, name: &str) -> u64 {
+        let totals = self.warehouse.outcome_totals(&self.app).await.unwrap();
+        totals.iter().filter(|t| t.outcome == name).map(|t| t.events).sum()
+    }
+
+    async fn check(&self, stored: u64, duplicate: u64) {
+        assert_eq!(self.ask("count()").await, [stored]);
+        assert_eq!(self.ask("uniqExact(event_id)").await, [stored]);
+        assert_eq!((self.outcome("stored").await, self.outcome("duplicate").await), (stored, duplicate));
+    }
+}
+
+struct Running {
+    task: JoinHandle<Result<(), PipelineError>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    async fn finish(self) -> Result<(), PipelineError> {
+        self.stop.send_replace(true);
+        self.task.await.unwrap()
+    }
+}
+
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
+#[test]
+fn events_become_rows_with_their_slots_filled() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        for (name, kind) in [("channel", AttributeType::String), ("amount", AttributeType::Number)] {
+            let new = NewAttribute { name: name.into(), kind, title: String::new(), many_values: false };
+            stations.catalog.define_attribute(&stations.app, new).await.unwrap();
+        }
+        let id = Uuid::new_v4();
+        stations.append(&[stations.event(id, now_ms())]).await;
+        stations.pass().await;
+        stations.check(1, 0).await;
+        assert_eq!(stations.ask("toString(event_id)").await, [id.to_string()]);
+        assert_eq!(stations.ask("actor_id").await, ["u1"]);
+        assert_eq!(stations.ask("cat_01").await, ["email"]);
+        assert_eq!(stations.ask("num_01").await, [12.5]);
+        assert_eq!(stations.ask("slot_map").await, [2]);
+        assert_eq!(stations.ask("content").await, [r#"{"channel":"email","amount":12.5}"#]);
+        assert_eq!(stations.log.committed(), 1);
+    });
+}
+
+#[test]
+fn an_id_counts_once_recent_or_old_in_one_batch_or_in_another_life() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let recent = stations.event(Uuid::new_v4(), now_ms());
+        let old = stations.event(Uuid::new_v4(), now_ms() - 400 * DAY_MS);
+        stations.append(&[recent.clone(), old.clone(), recent.clone(), old.clone()]).await;
+        stations.pass().await;
+        stations.check(2, 2).await;
+        // A new pipeline knows the recent one from its memory, rebuilt, and the old one from the store.
+        stations.append(&[old, recent]).await;
+        stations.pass().await;
+        stations.check(2, 4).await;
+    });
+}
+
+#[test]
+fn a_memory_that_is_too_small_makes_look_ups_not_doubles() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let events: Vec<_> =
+            (0..50).map(|n| stations.event(Uuid::new_v4(), now_ms() - n * 3_600_000 / 3)).collect();
+        let config = PipelineConfig { dedupe_ids_max: 7, batch_events_max: 10, ..PipelineConfig::default() };
+        stations.append(&events).await;
+        stations.append(&events).await;
+        stations.start_with(config).finish().await.unwrap();
+        stations.check(50, 50).await;
+    });
+}
+
+/// The worst moment to die: events are written, in part, and their ledger row is not.
+#[test]
+fn what_was_written_before_a_crash_is_skipped_and_counted() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let events: Vec<_> = (0..10).map(|_| stations.event(Uuid::new_v4(), now_ms())).collect();
+        stations.append(&events).await;
+        let rows: Vec<EventRow<'_>> =
+            (0..10).filter(|n| n % 3 != 1).map(|n| row(&events[n], n as u64)).collect();
+        let batch = BatchId { epoch: stations.log.epoch(), partition: 0, first: 0, last: 9 };
+        stations.warehouse.insert_events(batch, &rows).await.unwrap();
+
+        stations.pass().await;
+        stations.check(10, 0).await;
+        stations.pass().await;
+        stations.check(10, 0).await;
+        assert_eq!(stations.log.committed(), 10);
+    });
+}
+
+fn row<'a>(event: &'a Event<'_>, offset: u64) -> EventRow<'a> {
+    EventRow {
+        app_id: event.app_id.clone(),
+        event: Cow::Borrowed(&event.event),
+        event_time_ms: event.event_time_ms,
+        received_time_ms: event.received_time_ms,
+        client_time_ms: None,
+        event_id: event.event_id,
+        actor_id: "u1".into(),
+        user_id: "u1".into(),
+        device_id: "".into(),
+        session_id: "".into(),
+        platform: "web".into(),
+        app_version: "".into(),
+        library: "".into(),
+        content: event.properties.get().into(),
+        slot_map: 0,
+        log_offset: offset,
+        slots: Vec::new(),
+    }
+}
+
+#[test]
+fn a_record_that_is_no_event_is_counted_and_the_rest_goes_on() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
+        stations.log.append(vec![b"garbage".to_vec()]).await.unwrap();
+        stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
+        let before = unreadable(&stations.warehouse).await;
+        stations.pass().await;
+        stations.check(2, 0).await;
+        assert_eq!(unreadable(&stations.warehouse).await, before + 1);
+    });
+}
+
+async fn unreadable(warehouse: &Warehouse) -> u64 {
+    let totals = warehouse.outcome_totals(&AppId::unknown()).await.unwrap();
+    totals.iter().filter(|t| t.code == "unreadable").map(|t| t.events).sum()
+}
+
+#[test]
+fn a_log_that_lost_stored_records_is_refused() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
+        let ahead = BatchId { epoch: stations.log.epoch(), partition: 0, first: 0, last: 7 };
+        stations.warehouse.insert_ledger(ahead, &[]).await.unwrap();
+        let error = stations.start().finish().await.unwrap_err();
+        assert!(matches!(error, PipelineError::LogBehind { end: 1, stored: 8 }), "{error}");
+    });
+}
+
+#[test]
+fn a_wiped_log_starts_again_without_losing_or_doubling() {
+    testing::run(async |warehouse| {
+        let mut stations = Stations::new(warehouse).await;
+        let first = stations.event(Uuid::new_v4(), now_ms());
+        stations.append(&[first.clone()]).await;
+        stations.pass().await;
+        // Offsets start again from 0, so only the epoch tells the new log's rows from the old one's.
+        stations.log = SegmentLog::open(LogConfig::new(stations.folder.path().join("new-log"))).unwrap();
+        stations.append(&[stations.event(Uuid::new_v4(), now_ms()), first]).await;
+        stations.pass().await;
+        stations.check(2, 1).await;
+    });
+}
+
+#[test]
+fn events_are_stored_while_the_pipeline_runs() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let running = stations.start();
+        for _ in 0..5 {
+            stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
+            let end = stations.log.end_offset();
+            let waited = Instant::now();
+            while stations.log.committed() < end {
+                assert!(waited.elapsed() < Duration::from_secs(20), "the pipeline does not go on");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        running.finish().await.unwrap();
+        stations.check(5, 0).await;
+    });
+}
+
+#[test]
+fn a_batch_over_more_days_than_one_insert_takes_is_stored_once() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let days = 450;
+        let events: Vec<_> =
+            (0..days).map(|n| stations.event(Uuid::new_v4(), now_ms() - (40 + n) * DAY_MS)).collect();
+        stations.append(&events).await;
+        stations.append(&events[..20]).await;
+        stations.pass().await;
+        stations.check(days.unsigned_abs(), 20).await;
+    });
+}
