@@ -9,7 +9,9 @@ use suanpan_rules::{Answer, Compiled, Context, ResolvedRanges, Rule, RuleLimits}
 use suanpan_warehouse::{AskRequest, Warehouse, Watermarks};
 use tokio::sync::Semaphore;
 
-use crate::cache::{AnswerCache, Computed, Key, LatestCache, Question, answer_cache, latest_cache};
+use crate::cache::{
+    AnswerCache, Computed, FloorCache, Key, LatestCache, Question, answer_cache, floor_cache, latest_cache,
+};
 use crate::{AnswersConfig, AskError, metrics};
 
 /// The table that statements read, in the warehouse's own database.
@@ -27,6 +29,7 @@ struct Inner {
     config: AnswersConfig,
     cache: AnswerCache,
     latest: LatestCache,
+    floors: FloorCache,
     running: Semaphore,
     waiting: AtomicUsize,
 }
@@ -93,6 +96,7 @@ impl Answers {
         Self(Arc::new(Inner {
             cache: answer_cache(&config),
             latest: latest_cache(&config),
+            floors: floor_cache(&config),
             running: Semaphore::new(config.queries_at_once_max),
             waiting: AtomicUsize::new(0),
             catalog,
@@ -247,10 +251,16 @@ impl Inner {
         ranges: &ResolvedRanges,
         now_ms: i64,
     ) -> Result<Compiled, AskError> {
-        let (from, to) = ranges.report_dates();
-        let slot_floor =
-            if app.slots.is_empty() { None } else { self.warehouse.slot_floor(&app.id, from, to).await? };
+        let slot_floor = if app.slots.is_empty() { None } else { self.slot_floor(&app.id, ranges).await? };
         Ok(suanpan_rules::compile(rule, &self.context(app, now_ms, slot_floor))?)
+    }
+
+    /// The oldest slot map among the rows in range; asked once for each state of the data.
+    async fn slot_floor(&self, app_id: &AppId, ranges: &ResolvedRanges) -> Result<Option<u32>, AskError> {
+        let (from, to) = ranges.report_dates();
+        let key = (app_id.clone(), (from, to), self.watermark(app_id, ranges));
+        let floor = self.floors.try_get_with(key, self.warehouse.slot_floor(app_id, from, to));
+        floor.await.map_err(AskError::Warehouse)
     }
 
     fn context<'a>(&'a self, app: &'a AppView, now_ms: i64, slot_floor: Option<u32>) -> Context<'a> {

@@ -2,6 +2,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use moka::Expiry;
 use suanpan_catalog::AppView;
 use suanpan_event::AppId;
@@ -87,6 +88,17 @@ pub(crate) fn latest_cache(config: &AnswersConfig) -> LatestCache {
     moka::future::Cache::builder()
         .max_capacity(100_000)
         .time_to_live(Duration::from_millis(config.serve_stale_ms.max(1)))
+        .build()
+}
+
+/// The oldest slot map among an app's rows, by the report dates and the watermark it was read under.
+pub(crate) type FloorCache = moka::future::Cache<(AppId, (Date, Date), u64), Option<u32>>;
+
+/// As short-lived as an answer over an open range, since another process may write too.
+pub(crate) fn floor_cache(config: &AnswersConfig) -> FloorCache {
+    moka::future::Cache::builder()
+        .max_capacity(100_000)
+        .time_to_live(Duration::from_secs(config.open_range_expires_s))
         .build()
 }
 

@@ -1,4 +1,5 @@
 //! Asking over a real ClickHouse: what is cached, for how long, and for whom.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
 use std::time::Duration;
 
@@ -35,8 +36,7 @@ impl Asking {
         catalog.create_app(new).await.unwrap();
         let watermarks = Watermarks::new();
         let limits = RuleLimits::default();
-        let answers =
-            Answers::new(catalog.clone(), warehouse.clone(), watermarks.clone(), limits, config);
+        let answers = Answers::new(catalog.clone(), warehouse.clone(), watermarks.clone(), limits, config);
         Self { _folder: folder, catalog, warehouse, watermarks, answers, app }
     }
 
@@ -123,7 +123,10 @@ fn an_open_range_may_be_stale_for_a_moment_and_says_so() {
         asking.store(1, now_ms(), 0).await;
         let stale = asking.ask(&rule).await;
         // A slow machine may have let the moment pass; then the answer is new.
-        assert!(matches!((stale.cache, total(&stale)), (CacheUse::Stale, 1.0) | (CacheUse::Miss, 2.0)), "{stale:?}");
+        assert!(
+            matches!((stale.cache, total(&stale)), (CacheUse::Stale, 1.0) | (CacheUse::Miss, 2.0)),
+            "{stale:?}"
+        );
         tokio::time::sleep(Duration::from_millis(350)).await;
         let fresh = asking.ask(&rule).await;
         assert_eq!((total(&fresh), fresh.cache == CacheUse::Stale), (2.0, false));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use suanpan_catalog::Catalog;
 use suanpan_event::{AppId, Event, Outcome, SlotMap, report_date};
 use suanpan_log::{Entry, LogError, Reader, SegmentLog};
-use suanpan_warehouse::{BatchId, EventRow, OffsetSet, Warehouse, Watermarks};
+use suanpan_warehouse::{BatchId, EventRow, OffsetSet, Warehouse, WarehouseError, Watermarks};
 use tokio::sync::watch;
 
 use crate::batch::{Tally, decode, span};
@@ -25,6 +25,9 @@ pub enum PipelineError {
     /// The log can't be read.
     #[error("the pipeline can't read the log: {0}")]
     Log(#[from] LogError),
+    /// The warehouse refuses to make its tables.
+    #[error(transparent)]
+    Tables(#[from] WarehouseError),
     /// The disk lost acknowledged records that the warehouse has: going on would give their offsets
     /// to other events and skip those. Move the log's folder away; a new one is made.
     #[error(
@@ -84,6 +87,22 @@ impl Pipeline {
     /// How far it is.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    /// Makes the tables, for a start at which the warehouse was away: events are accepted
+    /// meanwhile, and wait in the log.
+    ///
+    /// # Errors
+    /// The warehouse came and refused, or the stop came first.
+    pub async fn wait_for_tables(&self, stop: &mut watch::Receiver<bool>) -> Result<(), PipelineError> {
+        let mut retry = Retry::new(self.config.retry_pause_ms_max, stop);
+        loop {
+            match self.warehouse.migrate().await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.is_retryable() => retry.pause_after(&error).await?,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Runs until `stop` turns true and the log is read to its end. While the warehouse is away it

@@ -1,4 +1,5 @@
 //! The pipeline between a real log, a real catalog and a real ClickHouse.
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
