@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use suanpan_answers::Answers;
+use suanpan_catalog::{AppView, Catalog};
+use suanpan_event::AppId;
+use suanpan_gateway::{Gateway, Problem};
+use suanpan_log::SegmentLog;
+use suanpan_pipeline::Progress;
+use suanpan_warehouse::Warehouse;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::access::Access;
+use crate::apps::AppBody;
+use crate::metrics::MetricsHandle;
+use crate::{AdminToken, ServerConfig, apps, ask, attributes, health, keys, metrics, rules, status};
+
+/// The stations that the API speaks to. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) access: Access,
+    pub(crate) answers: Answers,
+    pub(crate) warehouse: Warehouse,
+    pub(crate) log: SegmentLog,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Api {
+    /// An API over these stations.
+    pub fn new(
+        catalog: Catalog,
+        admin: AdminToken,
+        answers: Answers,
+        warehouse: Warehouse,
+        log: (SegmentLog, Arc<Progress>),
+    ) -> Self {
+        let (log, progress) = log;
+        Self { access: Access { admin, catalog }, answers, warehouse, log, progress }
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.access.catalog
+    }
+
+    pub(crate) fn app_view(&self, app: &AppId) -> Result<Arc<AppView>, Problem> {
+        self.catalog().snapshot().app(app).cloned().ok_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no app {:?}", app.as_str()))
+        })
+    }
+
+    pub(crate) fn app_body(&self, app: &AppId) -> Result<AppBody, Problem> {
+        Ok(AppBody::from(self.app_view(app)?.as_ref()))
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Suanpan",
+        description = "Custom-event analytics: report events, define attributes and rules, ask. \
+            Errors are application/problem+json with a stable `code`.",
+    ),
+    modifiers(&Keys),
+    paths(report_events)
+)]
+struct Description;
+
+/// The two kinds of bearer secrets.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        let descriptions = [
+            ("admin", "The admin token: may do everything."),
+            ("read", "A read key of the app, or the admin token."),
+            ("write", "A write key of the app; also taken as the user name of Basic."),
+        ];
+        for (name, description) in descriptions {
+            let scheme =
+                HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Reports one event, an array of events, or `{"events": […], "sent_at": …}`; gzip is taken.
+///
+/// 200 means that every event with the result `ok` or `warning` is on disk.
+#[utoipa::path(post, path = "/v1/events", tag = "report", security(("write" = [])),
+    request_body(content = Object, content_type = "application/json", description = "See the event format."),
+    responses(
+        (status = 200, body = Object, description = "One result for each event, in order."),
+        (status = 400, description = "Not JSON; says at which line and column."),
+        (status = 401, description = "No key, or an unknown one."),
+        (status = 413, description = "Over a limit, which is named."),
+        (status = 415, description = "Not application/json, or an unknown encoding."),
+        (status = 503, description = "Nothing was kept; try again after Retry-After.")))]
+#[expect(dead_code, reason = "describes the gateway's endpoint")]
+fn report_events() {}
+
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(apps::list, apps::create))
+        .routes(routes!(apps::get, apps::change, apps::delete))
+        .routes(routes!(apps::restore))
+        .routes(routes!(keys::list, keys::create))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(attributes::list))
+        .routes(routes!(attributes::define, attributes::remove))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::get, rules::save, rules::delete))
+        .routes(routes!(rules::versions))
+        .routes(routes!(rules::restore))
+        .routes(routes!(ask::answer))
+        .routes(routes!(ask::ask))
+        .routes(routes!(ask::explain))
+        .routes(routes!(status::outcomes))
+        .routes(routes!(status::status))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+}
+
+/// The OpenAPI document as JSON text, made from the handlers.
+pub fn openapi() -> String {
+    let mut text = described().into_openapi().to_pretty_json().expect("the description is JSON");
+    text.push('\n');
+    text
+}
+
+/// All routes: reporting, the API, its descriptions, health and metrics.
+pub fn router(api: Api, gateway: Gateway, metrics: MetricsHandle, config: &ServerConfig) -> Router {
+    let (routes, _described) = described().split_for_parts();
+    let text: Arc<str> = openapi().into();
+    let serve_openapi =
+        move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };
+    routes
+        .with_state(api)
+        .route("/api/openapi.json", get(serve_openapi))
+        .route("/api/rule.schema.json", get(async || Json(suanpan_rules::json_schema())))
+        .layer(DefaultBodyLimit::max(config.api_body_bytes_max))
+        .merge(suanpan_gateway::router(gateway))
+        .route("/metrics", get(metrics::page).with_state(metrics))
+        .route("/", get(async || Html(FRONT_PAGE)))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// What a browser shows at the root.
+const FRONT_PAGE: &str = include_str!("front_page.html");
+
+async fn unknown_path(uri: Uri) -> Problem {
+    let detail = format!("there is nothing at {}; GET /api/openapi.json lists what there is", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
+}
+
+async fn unknown_method(uri: Uri) -> Problem {
+    let detail =
+        format!("{} does not take this method; GET /api/openapi.json lists what it takes", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+fn panicked(_payload: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request handler panicked; the message stands above");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "a mistake of the server; its log says more")
+        .into_response()
+}

@@ -1,0 +1,44 @@
+//! Metrics of the process: the recorder, and the page that Prometheus reads.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+
+/// Seconds, for latencies from tens of microseconds to minutes.
+const SECONDS: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+/// Bytes, in powers of four.
+const BYTES: [f64; 10] = [
+    256.0,
+    1024.0,
+    4096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+/// Renders what was recorded. Cheap to clone.
+#[derive(Clone)]
+pub struct MetricsHandle(PrometheusHandle);
+
+/// Installs the recorder of this process. Call once.
+///
+/// # Errors
+/// A recorder was installed before.
+pub fn install_recorder() -> Result<MetricsHandle, BuildError> {
+    use metrics_exporter_prometheus::Matcher::Suffix;
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Suffix("_bytes".to_owned()), &BYTES)?;
+    builder.install_recorder().map(MetricsHandle)
+}
+
+pub(crate) async fn page(State(handle): State<MetricsHandle>) -> Response {
+    handle.0.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.0.render()).into_response()
+}

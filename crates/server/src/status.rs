@@ -1,0 +1,75 @@
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::problem::{Reply, warehouse};
+
+/// How far the stations are.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StatusBody {
+    /// The program's version.
+    version: &'static str,
+    /// Events acknowledged since the log was made.
+    log_end_offset: u64,
+    /// Of these, events whose outcome is in the ledger.
+    committed_offset: u64,
+    /// Acknowledged events that can't be asked about yet.
+    lag: u64,
+    /// Bytes of the log on disk.
+    log_bytes: u64,
+}
+
+/// What became of an app's accepted events.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OutcomesBody {
+    /// Sum of all outcomes: accepted events that reached the pipeline.
+    accepted: u64,
+    /// Events by outcome.
+    outcomes: Vec<OutcomeBody>,
+}
+
+/// One outcome.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OutcomeBody {
+    /// `stored`, `duplicate`, `rejected` or `lost`.
+    outcome: String,
+    /// Why, where the outcome has reasons.
+    code: String,
+    /// Events.
+    events: u64,
+}
+
+/// How far the stations are.
+#[utoipa::path(get, path = "/api/status", tag = "operation", security(("admin" = [])),
+    responses((status = 200, body = StatusBody)))]
+pub(crate) async fn status(State(api): State<Api>, headers: HeaderMap) -> Reply<Json<StatusBody>> {
+    api.access.admin(&headers)?;
+    let (end, committed) = (api.log.end_offset(), api.progress.committed());
+    Ok(Json(StatusBody {
+        version: env!("CARGO_PKG_VERSION"),
+        log_end_offset: end,
+        committed_offset: committed,
+        lag: end.saturating_sub(committed),
+        log_bytes: api.log.bytes_on_disk(),
+    }))
+}
+
+/// What became of an app's accepted events, from the ledger.
+#[utoipa::path(get, path = "/api/apps/{app}/outcomes", tag = "operation", security(("read" = [])),
+    params(("app" = String, Path)), responses((status = 200, body = OutcomesBody)))]
+pub(crate) async fn outcomes(
+    State(api): State<Api>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Reply<Json<OutcomesBody>> {
+    let app = api.access.read(&headers, &app)?;
+    let totals = api.warehouse.outcome_totals(&app).await.map_err(|e| warehouse(&e))?;
+    let outcomes: Vec<OutcomeBody> = totals
+        .into_iter()
+        .map(|t| OutcomeBody { outcome: t.outcome, code: t.code, events: t.events })
+        .collect();
+    Ok(Json(OutcomesBody { accepted: outcomes.iter().map(|o| o.events).sum(), outcomes }))
+}
