@@ -278,9 +278,12 @@ impl Inner {
 
     /// Waits for one of the places in the warehouse.
     async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, AskError> {
+        if let Ok(turn) = self.running.try_acquire() {
+            return Ok(turn);
+        }
         let limit = self.config.queries_waiting_max;
         let waiting = Waiting::enter(&self.waiting);
-        if waiting.before >= limit + self.config.queries_at_once_max {
+        if waiting.before >= limit {
             return Err(AskError::Overloaded { limit });
         }
         Ok(self.running.acquire().await.expect("the semaphore is never closed"))

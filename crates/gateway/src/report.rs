@@ -180,16 +180,27 @@ fn count(report: &Report) {
 }
 
 fn log_problem(error: LogError) -> Problem {
-    let (code, detail, seconds) = match error {
-        LogError::Overloaded { .. } => ("overloaded", "the log is behind; send it again in a second", 1),
+    let unavailable = |code, detail, seconds| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after_s(seconds)
+    };
+    match error {
+        LogError::Overloaded { .. } => {
+            unavailable("overloaded", "the log is behind; send it again in a second", 1)
+                .limit("log.append_queue_bytes_max")
+        }
         LogError::Full { .. } | LogError::DiskFull { .. } => {
             tracing::error!(%error, "the log takes no more events");
-            ("log_full", "the server's disk is full; nothing of this request was kept", 30)
+            unavailable("log_full", "the server's disk is full; nothing of this request was kept", 30)
+        }
+        // Sending it again would not help: the log's limits are set below the gateway's.
+        LogError::RecordTooLarge { .. } | LogError::BatchTooLarge { .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())
+                .limit("log.segment_bytes_max")
         }
         _ => {
             tracing::error!(%error, "the log refused an append");
-            ("log_unavailable", "the server can't write to its log; nothing of this request was kept", 10)
+            let detail = "the server can't write to its log; nothing of this request was kept";
+            unavailable("log_unavailable", detail, 10)
         }
-    };
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after_s(seconds)
+    }
 }

@@ -13,7 +13,6 @@ pub const METRICS: &[(&str, &str)] = &[
         "suanpan_pipeline_delay_seconds",
         "Histogram: seconds from receipt to being stored, of the oldest event of a batch.",
     ),
-    ("suanpan_pipeline_lag_events", "Acknowledged events that are not committed yet."),
     ("suanpan_pipeline_dedupe_ids", "Event ids kept in memory."),
     (
         "suanpan_pipeline_dedupe_bounded_total",
@@ -36,10 +35,6 @@ pub(crate) fn batch(events: usize, elapsed: Duration, oldest_delay_ms: Option<i6
     if let Some(delay) = oldest_delay_ms {
         histogram!("suanpan_pipeline_delay_seconds").record(delay as f64 / 1e3);
     }
-}
-
-pub(crate) fn lag(events: u64) {
-    gauge!("suanpan_pipeline_lag_events").set(events as f64);
 }
 
 pub(crate) fn dedupe(ids: usize, bounded: bool) {

@@ -69,6 +69,8 @@ pub struct Pipeline {
     keys: IdentityKeys,
     recent: RecentIds,
     stored_before: OffsetSet,
+    /// Where to read on, once that was found out.
+    from: Option<u64>,
 }
 
 impl Pipeline {
@@ -80,8 +82,8 @@ impl Pipeline {
         config: PipelineConfig,
     ) -> Self {
         let recent = RecentIds::new(window_ms(&config), config.dedupe_ids_max, now_ms());
-        let (progress, keys, stored_before) = Default::default();
-        Self { log, catalog, warehouse, watermarks, config, progress, keys, recent, stored_before }
+        let (progress, keys, stored_before, from) = Default::default();
+        Self { log, catalog, warehouse, watermarks, config, progress, keys, recent, stored_before, from }
     }
 
     /// How far it is.
@@ -105,6 +107,16 @@ impl Pipeline {
         }
     }
 
+    /// Finds out where the last life ended, before any event is accepted; without it, [`Self::run`]
+    /// does so.
+    ///
+    /// # Errors
+    /// [`PipelineError::LogBehind`], or the stop came first.
+    pub async fn prepare(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), PipelineError> {
+        self.from = Some(self.reconcile(stop).await?);
+        Ok(())
+    }
+
     /// Runs until `stop` turns true and the log is read to its end. While the warehouse is away it
     /// waits, for as long as it takes; when told to stop meanwhile, it leaves the rest to the next
     /// start.
@@ -112,7 +124,10 @@ impl Pipeline {
     /// # Errors
     /// The log can't be read, or the stop came while the warehouse was away.
     pub async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), PipelineError> {
-        let from = self.reconcile(&mut stop).await?;
+        let from = match self.from {
+            Some(from) => from,
+            None => self.reconcile(&mut stop).await?,
+        };
         let mut reader = self.log.reader(from);
         loop {
             // Told before the reading: what is left must still be read to the end.
@@ -139,11 +154,7 @@ impl Pipeline {
         let mut retry = Retry::new(self.config.retry_pause_ms_max, stop);
         let committed = retrying!(retry, self.warehouse.committed(epoch, partition));
         self.stored_before = retrying!(retry, self.warehouse.stored_offsets(epoch, partition, committed));
-        let stored = self.stored_before.ranges().last().map_or(committed, |r| r.end.max(committed));
-        let end = self.log.end_offset();
-        if stored > end {
-            return Err(PipelineError::LogBehind { end, stored });
-        }
+        self.check_log(committed)?;
         self.rebuild_recent(stop).await?;
         self.commit_to_log(committed);
         self.progress.committed.store(committed, Ordering::Release);
@@ -156,6 +167,13 @@ impl Pipeline {
             "the pipeline goes on where it ended"
         );
         Ok(committed)
+    }
+
+    /// No offset may be in the warehouse that the log has not given yet.
+    fn check_log(&self, committed: u64) -> Result<(), PipelineError> {
+        let stored = self.stored_before.ranges().last().map_or(committed, |r| r.end.max(committed));
+        let end = self.log.end_offset();
+        if stored > end { Err(PipelineError::LogBehind { end, stored }) } else { Ok(()) }
     }
 
     async fn rebuild_recent(&mut self, stop: &mut watch::Receiver<bool>) -> Result<(), PipelineError> {
@@ -247,7 +265,6 @@ impl Pipeline {
         }
         let oldest = rows.iter().map(|row| row.received_time_ms).min();
         metrics::batch(entries.len(), started.elapsed(), oldest.map(|ms| now_ms() - ms));
-        metrics::lag(self.log.end_offset().saturating_sub(batch.next_offset()));
         let bounded = self.recent.trim(now_ms());
         metrics::dedupe(self.recent.len(), bounded);
         Ok(())

@@ -249,7 +249,7 @@ fn a_wiped_log_starts_again_without_losing_or_doubling() {
     testing::run(async |warehouse| {
         let mut stations = Stations::new(warehouse).await;
         let first = stations.event(Uuid::new_v4(), now_ms());
-        stations.append(&[first.clone()]).await;
+        stations.append(std::slice::from_ref(&first)).await;
         stations.pass().await;
         // Offsets start again from 0, so only the epoch tells the new log's rows from the old one's.
         stations.log = SegmentLog::open(LogConfig::new(stations.folder.path().join("new-log"))).unwrap();

@@ -80,6 +80,7 @@ pub(crate) async fn create(
     JsonBody(new): JsonBody<NewAppBody>,
 ) -> Reply<(StatusCode, Json<AppBody>)> {
     api.access.admin(&headers)?;
+    let new = new?;
     let id = new
         .id
         .parse()
@@ -112,6 +113,7 @@ pub(crate) async fn change(
     JsonBody(body): JsonBody<AppChangeBody>,
 ) -> Reply<Json<AppBody>> {
     let app = api.access.admin_of(&headers, &app)?;
+    let body = body?;
     let change = AppChange { title: body.title, time_zone: body.time_zone };
     api.catalog().update_app(&app, change).await.map_err(catalog)?;
     Ok(Json(api.app_body(&app)?))

@@ -22,6 +22,7 @@ pub(crate) async fn ask(
     TextBody(rule): TextBody,
 ) -> Reply<Json<Answered>> {
     let app = api.access.read(&headers, &app)?;
+    let rule = rule?;
     let rule = parse(&api, &rule)?;
     Ok(Json(api.answers.ask(&app, &rule).await.map_err(problem)?))
 }
@@ -38,6 +39,7 @@ pub(crate) async fn explain(
     TextBody(rule): TextBody,
 ) -> Reply<Json<Explained>> {
     let app = api.access.read(&headers, &app)?;
+    let rule = rule?;
     let rule = parse(&api, &rule)?;
     Ok(Json(api.answers.explain(&app, &rule).await.map_err(problem)?))
 }

@@ -121,6 +121,7 @@ pub(crate) async fn define(
     JsonBody(body): JsonBody<AttributeDefinition>,
 ) -> Reply<Json<AttributeBody>> {
     let app = api.access.admin_of(&headers, &app)?;
+    let body = body?;
     let new = NewAttribute { name, kind: body.kind.into(), title: body.title, many_values: body.many_values };
     let attribute = api.catalog().define_attribute(&app, new).await.map_err(catalog)?;
     Ok(Json(AttributeBody::from(&attribute)))

@@ -1,39 +1,43 @@
-use axum::body::Bytes;
+use std::convert::Infallible;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use suanpan_gateway::Problem;
 
-/// A JSON body under `/api`; errors say where the JSON is wrong.
-pub(crate) struct JsonBody<T>(pub T);
+/// A JSON body under `/api`, or why it can't be read; errors say where the JSON is wrong. The
+/// handler looks into it after it has checked who is asking.
+pub(crate) struct JsonBody<T>(pub Result<T, Problem>);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let code =
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "body" };
-            Problem::new(rejection.status(), code, rejection.body_text()).limit("api_body_bytes_max")
-        })?;
-        serde_json::from_slice(&body).map(Self).map_err(|e| {
-            let detail = format!("the body is not the JSON expected: {e}");
-            Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
-        })
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let TextBody(text) = TextBody::from_request(request, state).await?;
+        let parse = |text: String| {
+            serde_json::from_str(&text).map_err(|e| {
+                let detail = format!("the body is not the JSON expected: {e}");
+                Problem::new(StatusCode::BAD_REQUEST, "malformed_json", detail)
+            })
+        };
+        Ok(Self(text.and_then(parse)))
     }
 }
 
-/// A body that is passed on as text.
-pub(crate) struct TextBody(pub String);
+/// A body that is passed on as text, or why it can't be read.
+pub(crate) struct TextBody(pub Result<String, Problem>);
 
 impl<S: Send + Sync> FromRequest<S> for TextBody {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        String::from_request(request, state).await.map(Self).map_err(|rejection| {
-            let code =
-                if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "body_too_large" } else { "body" };
-            Problem::new(rejection.status(), code, rejection.body_text()).limit("api_body_bytes_max")
-        })
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let text = String::from_request(request, state).await;
+        Ok(Self(text.map_err(|rejection| {
+            let problem = |code| Problem::new(rejection.status(), code, rejection.body_text());
+            match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => problem("body_too_large").limit("server.api_body_bytes_max"),
+                _ => problem("body_unreadable"),
+            }
+        })))
     }
 }

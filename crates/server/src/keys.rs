@@ -101,6 +101,7 @@ pub(crate) async fn create(
     JsonBody(new): JsonBody<NewKeyBody>,
 ) -> Reply<(StatusCode, Json<CreatedKeyBody>)> {
     let app = api.access.admin_of(&headers, &app)?;
+    let new = new?;
     let kind = match new.kind {
         KeyUse::Write => KeyKind::Write,
         KeyUse::Read => KeyKind::Read,

@@ -22,6 +22,9 @@ const BYTES: [f64; 10] = [
     67_108_864.0,
 ];
 
+/// How many shared something, in powers of four.
+const COUNTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0];
+
 /// Renders what was recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct MetricsHandle(PrometheusHandle);
@@ -34,7 +37,9 @@ pub fn install_recorder() -> Result<MetricsHandle, BuildError> {
     use metrics_exporter_prometheus::Matcher::Suffix;
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Suffix("_seconds".to_owned()), &SECONDS)?
-        .set_buckets_for_metric(Suffix("_bytes".to_owned()), &BYTES)?;
+        .set_buckets_for_metric(Suffix("_bytes".to_owned()), &BYTES)?
+        .set_buckets_for_metric(Suffix("_group_records".to_owned()), &COUNTS)?
+        .set_buckets_for_metric(Suffix("_group_batches".to_owned()), &COUNTS)?;
     builder.install_recorder().map(MetricsHandle)
 }
 

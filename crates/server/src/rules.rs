@@ -75,6 +75,7 @@ pub(crate) async fn save(
     JsonBody(body): JsonBody<SaveRule>,
 ) -> Reply<Json<RuleBody>> {
     let app = api.access.admin_of(&headers, &app)?;
+    let body = body?;
     let parsed = parse(&api, body.rule.get())?;
     api.answers.check(&app, &parsed).map_err(ask)?;
     let new = NewRule { name, title: body.title, body: body.rule.get().to_owned() };
