@@ -1,0 +1,65 @@
+//! The commands, one file each.
+
+mod apps;
+mod ask;
+mod attributes;
+mod engine;
+mod import;
+mod keys;
+mod rules;
+mod serve;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command, ServerArgs};
+use crate::config::{self, Config, Sources};
+use crate::{demo, metrics_reference};
+
+pub use ask::group;
+pub use serve::speak;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever the command met, in words for the person who typed it.
+pub async fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Serve(args) => serve::run(configuration(&args)?).await?,
+        Command::Engine(args) => engine::run(configuration(&args)?).await?,
+        Command::Demo(args) => demo::run(&args, configuration(&args.server)?).await?,
+        Command::Apps(args) => apps::run(args).await?,
+        Command::Keys(args) => keys::run(args).await?,
+        Command::Attributes(args) => attributes::run(args).await?,
+        Command::Rules(args) => rules::run(args).await?,
+        Command::Ask(args) => ask::run(args).await?,
+        Command::Explain(args) => ask::explain(args).await?,
+        Command::Import(args) => return import::run(args).await,
+        Command::ConfigReference => print(&config::reference()),
+        Command::Openapi => print(&suanpan_server::openapi()),
+        Command::RuleSchema => print(&(serde_json::to_string_pretty(&suanpan_rules::json_schema())? + "\n")),
+        Command::MetricsReference => print(&metrics_reference::reference()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints to standard output; a reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) {
+    use std::io::Write as _;
+    let _reader_gone = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn configuration(args: &ServerArgs) -> Result<Config> {
+    let sources = Sources { file: args.config.clone(), overrides: args.set.clone() };
+    let environment =
+        std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+    let mut config = config::load(&sources, environment)?;
+    if let Some(listen) = &args.listen {
+        config.server.listen.clone_from(listen);
+    }
+    if let Some(data_dir) = &args.data_dir {
+        config.storage.data_dir.clone_from(data_dir);
+    }
+    Ok(config)
+}

@@ -1,0 +1,146 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::Config;
+use super::settings::{SETTINGS, Setting};
+
+/// Where values come from, besides the defaults.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The TOML file, if one was named.
+    pub file: Option<PathBuf>,
+    /// `--set key=value`, in order.
+    pub overrides: Vec<String>,
+}
+
+/// Reads the configuration: defaults, then file, then environment, then overrides.
+///
+/// # Errors
+/// An unknown key (with the nearest known one), a value of the wrong type or outside its limits,
+/// or an unreadable file; always with the place it stands in.
+pub fn load(sources: &Sources, environment: impl Iterator<Item = (String, String)>) -> Result<Config> {
+    let mut config = Config::default();
+    if let Some(path) = &sources.file {
+        apply_file(&mut config, path)?;
+    }
+    for (name, value) in environment {
+        apply_variable(&mut config, &name, &value)?;
+    }
+    for given in &sources.overrides {
+        let Some((key, value)) = given.split_once('=') else {
+            bail!("--set {given:?}: write it as --set key=value");
+        };
+        apply(&mut config, key.trim(), value.trim()).with_context(|| format!("--set {key}"))?;
+    }
+    Ok(config)
+}
+
+fn apply_file(config: &mut Config, path: &Path) -> Result<()> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("can't read the configuration file {shown}"))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{shown} is no TOML"))?;
+    let mut values = Vec::new();
+    flatten("", &table, &mut values);
+    for (key, value) in values {
+        apply(config, &key, &value).with_context(|| format!("in {shown}"))?;
+    }
+    Ok(())
+}
+
+fn flatten(prefix: &str, table: &toml::Table, values: &mut Vec<(String, String)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, values),
+            toml::Value::String(text) => values.push((key, text.clone())),
+            other => values.push((key, other.to_string())),
+        }
+    }
+}
+
+/// A variable `SUANPAN_GATEWAY_BODY_BYTES_MAX` sets `gateway.body_bytes_max`. Variables that
+/// start with a section's name must name a setting; others (such as `SUANPAN_CACHE`) are not ours.
+fn apply_variable(config: &mut Config, name: &str, value: &str) -> Result<()> {
+    let Some(rest) = name.strip_prefix("SUANPAN_") else { return Ok(()) };
+    let wanted = rest.to_ascii_lowercase();
+    if let Some(setting) = SETTINGS.iter().find(|s| s.variable() == name) {
+        return (setting.set)(config, value).with_context(|| format!("in the environment: {name}"));
+    }
+    let section = wanted.split('_').next().unwrap_or_default();
+    if SETTINGS.iter().any(|s| s.section() == section) {
+        let known = SETTINGS.iter().map(Setting::variable);
+        bail!("unknown variable {name} in the environment{}", nearest(name, known));
+    }
+    Ok(())
+}
+
+fn apply(config: &mut Config, key: &str, value: &str) -> Result<()> {
+    match SETTINGS.iter().find(|s| s.key == key) {
+        Some(setting) => (setting.set)(config, value).with_context(|| key.to_owned()),
+        None => bail!("unknown key {key:?}{}", nearest(key, SETTINGS.iter().map(|s| s.key.to_owned()))),
+    }
+}
+
+fn nearest(given: &str, known: impl Iterator<Item = String>) -> String {
+    known
+        .map(|name| (strsim::jaro_winkler(given, &name), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .map(|(_, name)| format!("; did you mean {name:?}?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str) -> Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("suanpan.toml");
+        std::fs::write(&path, text).unwrap();
+        load(&Sources { file: Some(path), overrides: Vec::new() }, std::iter::empty())
+    }
+
+    fn message(result: Result<Config>) -> String {
+        format!("{:#}", result.unwrap_err())
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("suanpan.toml");
+        std::fs::write(&path, "[gateway]\nbody_bytes_max = 2048\nevents_per_request_max = 7\n").unwrap();
+        let sources = Sources { file: Some(path), overrides: vec!["gateway.depth_max=3".into()] };
+        let environment =
+            [("SUANPAN_GATEWAY_BODY_BYTES_MAX", "4096"), ("SUANPAN_CACHE", "/x"), ("HOME", "/y")];
+        let environment = environment.map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let config = load(&sources, environment.into_iter()).unwrap();
+        assert_eq!(config.gateway.body_bytes_max, 4096);
+        assert_eq!(config.gateway.events_per_request_max, 7);
+        assert_eq!(config.gateway.event.depth_max, 3);
+    }
+
+    #[test]
+    fn mistakes_name_the_key_and_the_nearest_known_one() {
+        let unknown = message(with_file("[gateway]\nbody_byte_max = 1"));
+        assert!(unknown.contains("did you mean \"gateway.body_bytes_max\""), "{unknown}");
+        let wrong = message(with_file("[gateway]\nbody_bytes_max = \"big\""));
+        assert!(wrong.contains("gateway.body_bytes_max") && wrong.contains("whole number"), "{wrong}");
+        let outside = message(with_file("[gateway]\ndepth_max = 9999"));
+        assert!(outside.contains("between 1 and"), "{outside}");
+        let variable = [("SUANPAN_GATEWAY_DEPTH".to_owned(), "1".to_owned())];
+        let unknown = message(load(&Sources::default(), variable.into_iter()));
+        assert!(unknown.contains("SUANPAN_GATEWAY_DEPTH_MAX"), "{unknown}");
+    }
+
+    #[test]
+    fn every_default_is_within_its_own_limits() {
+        for setting in SETTINGS {
+            let mut config = Config::default();
+            let default = (setting.get)(&config);
+            (setting.set)(&mut config, &default).unwrap_or_else(|e| panic!("{}: {e}", setting.key));
+        }
+    }
+}

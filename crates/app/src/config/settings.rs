@@ -1,0 +1,602 @@
+//! The settings themselves: this table drives the file, the environment, the command line and
+//! the reference page.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use suanpan_warehouse::Secret;
+
+use super::Config;
+
+/// What a setting's value may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    /// A whole number within limits, both inclusive.
+    Number { min: u64, max: u64 },
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// Any text.
+    Text,
+    /// A text that is never printed.
+    Secret,
+}
+
+/// One setting.
+pub(super) struct Setting {
+    pub key: &'static str,
+    pub doc: &'static str,
+    pub unit: &'static str,
+    pub kind: Kind,
+    pub get: fn(&Config) -> String,
+    pub set: fn(&mut Config, &str) -> Result<()>,
+}
+
+impl Setting {
+    /// The part before the dot.
+    pub fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(section, _)| section)
+    }
+
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("SUANPAN_{}", self.key.replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+fn whole_number(text: &str, min: u64, max: u64) -> Result<u64> {
+    let number: u64 =
+        text.replace('_', "").parse().with_context(|| format!("{text:?} is no whole number"))?;
+    ensure!((min..=max).contains(&number), "{number} is not between {min} and {max}");
+    Ok(number)
+}
+
+fn flag(text: &str) -> Result<bool> {
+    ensure!(matches!(text, "true" | "false"), "{text:?} is neither true nor false");
+    Ok(text == "true")
+}
+
+fn choice(text: &str, values: &[&str]) -> Result<String> {
+    ensure!(values.contains(&text), "{text:?} is none of {}", values.join(", "));
+    Ok(text.to_owned())
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn shown(path: Option<&PathBuf>) -> String {
+    path.map(|p| p.display().to_string()).unwrap_or_default()
+}
+
+macro_rules! number {
+    ($key:literal, $($field:ident).+, $unit:literal, $min:expr, $max:expr, $doc:literal) => {
+        Setting {
+            key: $key, doc: $doc, unit: $unit, kind: Kind::Number { min: $min, max: $max },
+            get: |config| config.$($field).+.to_string(),
+            set: |config, text| {
+                let number = whole_number(text, $min, $max)?;
+                config.$($field).+ = number.try_into().context("the number is too large for this machine")?;
+                Ok(())
+            },
+        }
+    };
+}
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+const TIB: u64 = 1024 * GIB;
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+const FORMATS: &[&str] = &["text", "json"];
+const FLAGS: &[&str] = &["true", "false"];
+
+/// All settings, by section, in the order of an event's journey.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "storage.data_dir",
+        doc: "Folder of everything that must survive: log, catalog, engine, admin token.",
+        unit: "path",
+        kind: Kind::Text,
+        get: |config| config.storage.data_dir.display().to_string(),
+        set: |config, text| {
+            ensure!(!text.is_empty(), "the data folder must not be empty");
+            config.storage.data_dir = PathBuf::from(text);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "server.listen",
+        doc: "Address and port of the HTTP server; port 0 takes a free one.",
+        unit: "address",
+        kind: Kind::Text,
+        get: |config| config.server.listen.clone(),
+        set: |config, text| {
+            config.server.listen = text.to_owned();
+            Ok(())
+        },
+    },
+    number!(
+        "server.header_timeout_ms",
+        server.header_timeout_ms,
+        "ms",
+        100,
+        600_000,
+        "Time a client may take to send a request's head."
+    ),
+    number!(
+        "server.connections_max",
+        server.connections_max,
+        "connections",
+        1,
+        1_000_000,
+        "Connections at once; more wait to be accepted."
+    ),
+    number!(
+        "server.shutdown_timeout_ms",
+        server.shutdown_timeout_ms,
+        "ms",
+        0,
+        600_000,
+        "Time that running requests get to finish at a graceful stop."
+    ),
+    number!(
+        "server.api_body_bytes_max",
+        server.api_body_bytes_max,
+        "bytes",
+        KIB,
+        64 * MIB,
+        "A request body under `/api`."
+    ),
+    number!(
+        "gateway.body_bytes_max",
+        gateway.body_bytes_max,
+        "bytes",
+        KIB,
+        64 * MIB,
+        "A report's body as it comes over the wire."
+    ),
+    number!(
+        "gateway.unpacked_bytes_max",
+        gateway.unpacked_bytes_max,
+        "bytes",
+        KIB,
+        256 * MIB,
+        "A report's body after unpacking gzip."
+    ),
+    number!(
+        "gateway.events_per_request_max",
+        gateway.events_per_request_max,
+        "events",
+        1,
+        100_000,
+        "Events of one report."
+    ),
+    number!(
+        "gateway.inflight_bytes_max",
+        gateway.inflight_bytes_max,
+        "bytes",
+        MIB,
+        64 * GIB,
+        "Memory for reports being read at once; over it reports get 503."
+    ),
+    number!(
+        "gateway.body_timeout_ms",
+        gateway.body_timeout_ms,
+        "ms",
+        100,
+        600_000,
+        "Time a client may take to send its body."
+    ),
+    number!(
+        "gateway.event_bytes_max",
+        gateway.event.event_bytes_max,
+        "bytes",
+        256,
+        192 * KIB,
+        "One event's JSON text."
+    ),
+    number!(
+        "gateway.properties_max",
+        gateway.event.properties_max,
+        "properties",
+        0,
+        10_000,
+        "Properties of one event."
+    ),
+    number!(
+        "gateway.depth_max",
+        gateway.event.depth_max,
+        "levels",
+        1,
+        64,
+        "Nesting of an event's properties; the properties object is the first level."
+    ),
+    number!(
+        "gateway.name_chars_max",
+        gateway.event.name_chars_max,
+        "characters",
+        1,
+        1024,
+        "An event's or a property's name."
+    ),
+    number!(
+        "gateway.id_chars_max",
+        gateway.event.id_chars_max,
+        "characters",
+        36,
+        1024,
+        "An id, and the other short texts of an event."
+    ),
+    number!(
+        "gateway.late_days_max",
+        gateway.event.late_days_max,
+        "days",
+        1,
+        3650,
+        "How old an event may be, unless its key may report old ones."
+    ),
+    number!(
+        "gateway.future_minutes_max",
+        gateway.event.future_minutes_max,
+        "minutes",
+        0,
+        1440,
+        "How far ahead an event's time may lie."
+    ),
+    number!(
+        "gateway.clock_skew_minutes_max",
+        gateway.event.clock_skew_minutes_max,
+        "minutes",
+        1,
+        10_000,
+        "How far a client's clock (`sent_at`) may be off before times are corrected."
+    ),
+    number!(
+        "log.segment_bytes_max",
+        log.segment_bytes_max,
+        "bytes",
+        MIB,
+        4 * GIB,
+        "One segment file of the log."
+    ),
+    number!(
+        "log.bytes_max",
+        log.log_bytes_max,
+        "bytes",
+        4 * MIB,
+        1024 * TIB,
+        "The whole log on disk; over it reports get 503 until events are stored."
+    ),
+    number!(
+        "log.append_queue_records_max",
+        log.append_queue_records_max,
+        "records",
+        1,
+        100_000_000,
+        "Records that may wait to be written; over it reports get 503."
+    ),
+    number!(
+        "log.append_queue_bytes_max",
+        log.append_queue_bytes_max,
+        "bytes",
+        MIB,
+        64 * GIB,
+        "Bytes of records that may wait to be written."
+    ),
+    number!(
+        "log.committed_segments_kept",
+        log.committed_segments_kept,
+        "segments",
+        0,
+        1_000_000,
+        "Segments kept after their events are stored."
+    ),
+    number!(
+        "pipeline.batch_events_max",
+        pipeline.batch_events_max,
+        "events",
+        1,
+        50_000,
+        "Events of one insert."
+    ),
+    number!(
+        "pipeline.batch_bytes_max",
+        pipeline.batch_bytes_max,
+        "bytes",
+        64 * KIB,
+        128 * MIB,
+        "Log records of one insert."
+    ),
+    number!(
+        "pipeline.batch_age_ms",
+        pipeline.batch_age_ms,
+        "ms",
+        1,
+        60_000,
+        "Time an event may wait for others to join its batch."
+    ),
+    number!(
+        "pipeline.dedupe_window_hours",
+        pipeline.dedupe_window_hours,
+        "hours",
+        1,
+        720,
+        "Event times whose ids are kept in memory; older duplicates are found by asking the store."
+    ),
+    number!(
+        "pipeline.dedupe_ids_max",
+        pipeline.dedupe_ids_max,
+        "ids",
+        1000,
+        1_000_000_000,
+        "Ids kept in memory, about 50 bytes each."
+    ),
+    number!(
+        "pipeline.retry_pause_ms_max",
+        pipeline.retry_pause_ms_max,
+        "ms",
+        50,
+        600_000,
+        "Longest pause between tries while the warehouse is away."
+    ),
+    Setting {
+        key: "warehouse.url",
+        doc: "A ClickHouse of your own, such as `http://clickhouse:8123`; empty uses an engine of Suanpan's own.",
+        unit: "URL",
+        kind: Kind::Text,
+        get: |config| config.warehouse.clickhouse_url.clone().unwrap_or_default(),
+        set: |config, text| {
+            config.warehouse.clickhouse_url = optional(text);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.user",
+        doc: "User of that ClickHouse who may create the database.",
+        unit: "",
+        kind: Kind::Text,
+        get: |config| config.warehouse.user.clone().unwrap_or_default(),
+        set: |config, text| {
+            config.warehouse.user = optional(text);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.password",
+        doc: "That user's password.",
+        unit: "",
+        kind: Kind::Secret,
+        get: |_| String::new(),
+        set: |config, text| {
+            config.warehouse.password = optional(text).map(Secret::new);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.ask_user",
+        doc: "User of that ClickHouse who asks, read-only and with the row filter; empty makes one.",
+        unit: "",
+        kind: Kind::Text,
+        get: |config| config.warehouse.ask_user.clone().unwrap_or_default(),
+        set: |config, text| {
+            config.warehouse.ask_user = optional(text);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.ask_password",
+        doc: "That user's password.",
+        unit: "",
+        kind: Kind::Secret,
+        get: |_| String::new(),
+        set: |config, text| {
+            config.warehouse.ask_password = optional(text).map(Secret::new);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.database",
+        doc: "Database of all tables.",
+        unit: "name",
+        kind: Kind::Text,
+        get: |config| config.warehouse.database.clone(),
+        set: |config, text| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            ensure!(
+                !text.is_empty() && text.chars().all(plain),
+                "a database is named by letters, digits and _"
+            );
+            config.warehouse.database = text.to_owned();
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.library",
+        doc: "The embedded engine's `libchdb.so`; empty looks where `make engine` puts it.",
+        unit: "path",
+        kind: Kind::Text,
+        get: |config| shown(config.warehouse.library.as_ref()),
+        set: |config, text| {
+            config.warehouse.library = optional(text).map(PathBuf::from);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "warehouse.use_path_binary",
+        doc: "Whether a `clickhouse` binary on PATH is preferred over the library.",
+        unit: "",
+        kind: Kind::Choice(FLAGS),
+        get: |config| config.warehouse.use_path_binary.to_string(),
+        set: |config, text| {
+            config.warehouse.use_path_binary = flag(text)?;
+            Ok(())
+        },
+    },
+    number!(
+        "warehouse.memory_bytes_max",
+        warehouse.memory_bytes_max,
+        "bytes",
+        512 * MIB,
+        4 * TIB,
+        "Memory of an engine of Suanpan's own."
+    ),
+    number!("catalog.apps_max", catalog.apps_max, "apps", 1, 1_000_000, "Apps, deleted ones included."),
+    number!(
+        "catalog.keys_per_app_max",
+        catalog.keys_per_app_max,
+        "keys",
+        1,
+        100_000,
+        "Keys of one app that are not revoked."
+    ),
+    number!(
+        "catalog.attributes_per_app_max",
+        catalog.attributes_per_app_max,
+        "attributes",
+        1,
+        100_000,
+        "Attributes of one app."
+    ),
+    number!("catalog.rules_per_app_max", catalog.rules_per_app_max, "rules", 1, 100_000, "Rules of one app."),
+    number!(
+        "catalog.rule_versions_max",
+        catalog.rule_versions_max,
+        "versions",
+        1,
+        100_000,
+        "Versions of one rule."
+    ),
+    number!("rules.body_bytes_max", rules.body_bytes_max, "bytes", KIB, 16 * MIB, "A rule's JSON text."),
+    number!("rules.measures_max", rules.measures_max, "measures", 1, 100, "Measures of one rule."),
+    number!(
+        "rules.filter_nodes_max",
+        rules.filter_nodes_max,
+        "conditions",
+        1,
+        10_000,
+        "Conditions of all filters of a rule."
+    ),
+    number!("rules.filter_depth_max", rules.filter_depth_max, "levels", 1, 32, "Nesting of a filter."),
+    number!("rules.in_values_max", rules.in_values_max, "values", 1, 100_000, "Values of one `in`."),
+    number!("rules.regex_chars_max", rules.regex_chars_max, "characters", 1, 10_000, "A regular expression."),
+    number!(
+        "rules.top_max",
+        rules.top_max,
+        "groups",
+        1,
+        10_000,
+        "Groups named before the rest becomes \"others\"."
+    ),
+    number!("rules.points_max", rules.points_max, "points", 1, 1_000_000, "Intervals in a range."),
+    number!("rules.range_days_max", rules.range_days_max, "days", 1, 36_600, "Length of a range."),
+    number!(
+        "answers.cache_bytes_max",
+        answers.cache_bytes_max,
+        "bytes",
+        0,
+        4 * TIB,
+        "Answers kept in memory."
+    ),
+    number!(
+        "answers.closed_range_expires_s",
+        answers.closed_range_expires_s,
+        "s",
+        1,
+        31_536_000,
+        "How long an answer over a closed range is kept at most; late data ends it earlier."
+    ),
+    number!(
+        "answers.open_range_expires_s",
+        answers.open_range_expires_s,
+        "s",
+        1,
+        86_400,
+        "How long an answer over a range that goes on is kept at most."
+    ),
+    number!(
+        "answers.serve_stale_ms",
+        answers.serve_stale_ms,
+        "ms",
+        0,
+        600_000,
+        "How long an answer over a range that goes on is still given, marked as stale, though new data arrived; 0 never."
+    ),
+    number!(
+        "answers.queries_at_once_max",
+        answers.queries_at_once_max,
+        "questions",
+        1,
+        10_000,
+        "Questions that run in the warehouse at once."
+    ),
+    number!(
+        "answers.queries_waiting_max",
+        answers.queries_waiting_max,
+        "questions",
+        0,
+        1_000_000,
+        "Questions that may wait for their turn; over it asking gets 503."
+    ),
+    number!(
+        "answers.query_time_ms_max",
+        answers.query.time_ms,
+        "ms",
+        1,
+        3_600_000,
+        "Time of one question in the warehouse."
+    ),
+    number!(
+        "answers.query_rows_max",
+        answers.query.rows_to_read,
+        "rows",
+        1,
+        1_000_000_000_000_000,
+        "Rows that one question may read."
+    ),
+    number!(
+        "answers.query_memory_bytes_max",
+        answers.query.memory_bytes,
+        "bytes",
+        MIB,
+        4 * TIB,
+        "Memory of one question in the warehouse."
+    ),
+    number!(
+        "answers.query_result_rows_max",
+        answers.query.result_rows,
+        "rows",
+        1,
+        100_000_000,
+        "Rows of one question's result."
+    ),
+    number!(
+        "answers.query_result_bytes_max",
+        answers.query.result_bytes,
+        "bytes",
+        KIB,
+        16 * GIB,
+        "Bytes of one question's result."
+    ),
+    Setting {
+        key: "messages.level",
+        doc: "What the process says about itself on standard error.",
+        unit: "",
+        kind: Kind::Choice(LEVELS),
+        get: |config| config.messages.level.clone(),
+        set: |config, text| {
+            config.messages.level = choice(text, LEVELS)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "messages.format",
+        doc: "Lines for people, or JSON for programs.",
+        unit: "",
+        kind: Kind::Choice(FORMATS),
+        get: |config| config.messages.format.clone(),
+        set: |config, text| {
+            config.messages.format = choice(text, FORMATS)?;
+            Ok(())
+        },
+    },
+];
