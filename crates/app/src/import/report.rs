@@ -61,7 +61,7 @@ impl fmt::Display for ImportReport {
             write!(f, "{preview}")?;
             writeln!(
                 f,
-                "{} of {} lines can be sent",
+                "{} of {} lines can be sent.",
                 grouped(self.lines - self.rejected),
                 grouped(self.lines)
             )?;
