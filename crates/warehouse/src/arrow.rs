@@ -1,0 +1,158 @@
+//! Turns rows into an Arrow stream. Only slot columns that some row fills are sent: the others
+//! take their defaults at no cost, which is why a column format is used at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::builder::{Float64Builder, StringBuilder};
+use arrow_array::{
+    ArrayRef, Date32Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+};
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::{ArrowError, Field, Schema};
+use bytes::Bytes;
+use suanpan_event::{Slot, SlotFamily};
+
+use crate::error::{Result, WarehouseError};
+use crate::rows::{BatchId, EventRow, SlotValue};
+
+/// Bytes of the text of one batch. Arrow's text columns have 32-bit offsets.
+const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+const DAY_MS: i64 = 86_400_000;
+
+/// A batch ready to be sent.
+pub(crate) struct Encoded {
+    pub columns: Vec<String>,
+    pub body: Bytes,
+}
+
+/// Encodes a batch as one Arrow record batch.
+pub(crate) fn encode(batch: BatchId, rows: &[EventRow<'_>]) -> Result<Encoded> {
+    check_size(rows)?;
+    let mut columns = fixed_columns(batch, rows);
+    columns.extend(slot_columns(rows)?);
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
+    let (names, arrays): (Vec<String>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    let body = stream(Schema::new(fields), arrays)
+        .map_err(|error| WarehouseError::BatchInvalid { message: error.to_string() })?;
+    Ok(Encoded { columns: names, body })
+}
+
+fn stream(schema: Schema, arrays: Vec<ArrayRef>) -> std::result::Result<Bytes, ArrowError> {
+    let record_batch = RecordBatch::try_new(Arc::new(schema), arrays)?;
+    let mut writer = StreamWriter::try_new(Vec::new(), &record_batch.schema())?;
+    writer.write(&record_batch)?;
+    Ok(writer.into_inner()?.into())
+}
+
+fn check_size(rows: &[EventRow<'_>]) -> Result<()> {
+    let bytes: usize = rows.iter().map(|row| row.content.len() + 512).sum();
+    if bytes > BATCH_BYTES_MAX {
+        let message = format!("{bytes} bytes are more than {BATCH_BYTES_MAX}");
+        return Err(WarehouseError::BatchInvalid { message });
+    }
+    Ok(())
+}
+
+fn fixed_columns(batch: BatchId, rows: &[EventRow<'_>]) -> Vec<(String, ArrayRef)> {
+    let times = |values: TimestampMillisecondArray| -> ArrayRef { Arc::new(values.with_timezone("UTC")) };
+    let dates = rows.iter().map(|row| {
+        i32::try_from(row.event_time_ms.div_euclid(DAY_MS)).expect("event times are between 1970 and 2149")
+    });
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("app_id", texts(rows.iter().map(|row| row.app_id.as_str()))),
+        ("event", texts(rows.iter().map(|row| row.event.as_ref()))),
+        ("event_time", times(rows.iter().map(|row| Some(row.event_time_ms)).collect())),
+        ("report_date", Arc::new(Date32Array::from_iter_values(dates))),
+        ("received_time", times(rows.iter().map(|row| Some(row.received_time_ms)).collect())),
+        ("client_time", times(rows.iter().map(|row| row.client_time_ms).collect())),
+        (
+            "event_id",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.event_id.to_string()))),
+        ),
+        ("actor_id", texts(rows.iter().map(|row| row.actor_id.as_ref()))),
+        ("user_id", texts(rows.iter().map(|row| row.user_id.as_ref()))),
+        ("device_id", texts(rows.iter().map(|row| row.device_id.as_ref()))),
+        ("session_id", texts(rows.iter().map(|row| row.session_id.as_ref()))),
+        ("platform", texts(rows.iter().map(|row| row.platform.as_ref()))),
+        ("app_version", texts(rows.iter().map(|row| row.app_version.as_ref()))),
+        ("library", texts(rows.iter().map(|row| row.library.as_ref()))),
+        ("content", texts(rows.iter().map(|row| row.content.as_ref()))),
+        ("slot_map", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.slot_map)))),
+        ("log_epoch", Arc::new(UInt64Array::from(vec![batch.epoch; rows.len()]))),
+        ("log_partition", Arc::new(UInt32Array::from(vec![batch.partition; rows.len()]))),
+        ("log_offset", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.log_offset)))),
+    ];
+    columns.into_iter().map(|(name, array)| (name.to_owned(), array)).collect()
+}
+
+fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(values))
+}
+
+/// A slot's column while it grows. Rows without a value are filled when the next value comes.
+enum SlotColumn {
+    Text(StringBuilder),
+    Number(Float64Builder),
+}
+
+impl SlotColumn {
+    fn new(family: SlotFamily) -> Self {
+        match family {
+            SlotFamily::Category | SlotFamily::Text => Self::Text(StringBuilder::new()),
+            SlotFamily::Number => Self::Number(Float64Builder::new()),
+        }
+    }
+
+    /// Grows to `length` by defaults: the empty text, no number.
+    fn pad(&mut self, length: usize) {
+        use arrow_array::builder::ArrayBuilder;
+        match self {
+            Self::Text(builder) => (builder.len()..length).for_each(|_| builder.append_value("")),
+            Self::Number(builder) => builder.append_nulls(length - builder.len()),
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Number(mut builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+fn slot_columns(rows: &[EventRow<'_>]) -> Result<Vec<(String, ArrayRef)>> {
+    let mut columns: BTreeMap<Slot, SlotColumn> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        for (slot, value) in &row.slots {
+            let column = columns.entry(*slot).or_insert_with(|| SlotColumn::new(slot.family()));
+            let held = match column {
+                SlotColumn::Text(builder) => arrow_array::builder::ArrayBuilder::len(builder),
+                SlotColumn::Number(builder) => arrow_array::builder::ArrayBuilder::len(builder),
+            };
+            if held > index {
+                return Err(WarehouseError::BatchInvalid {
+                    message: format!("{slot} is filled twice in a row"),
+                });
+            }
+            column.pad(index);
+            match (column, value) {
+                (SlotColumn::Text(builder), SlotValue::Text(text)) => builder.append_value(text),
+                (SlotColumn::Number(builder), SlotValue::Number(number)) => builder.append_value(*number),
+                _ => {
+                    return Err(WarehouseError::BatchInvalid {
+                        message: format!("{slot} has a value of the wrong type"),
+                    });
+                }
+            }
+        }
+    }
+    Ok(columns
+        .into_iter()
+        .map(|(slot, mut column)| {
+            column.pad(rows.len());
+            (slot.to_string(), column.finish())
+        })
+        .collect())
+}

@@ -1,0 +1,41 @@
+//! The only speaker of ClickHouse: finds or starts an engine, makes the tables, inserts, asks.
+//!
+//! [`Engine::start`] finds a ClickHouse (a configured server, a binary on PATH, or the embedded
+//! library in a child process) and gives a [`Warehouse`]; [`Warehouse::migrate`] makes the tables.
+//! The pipeline inserts batches of [`EventRow`]s and commits them in the ledger; at start it asks
+//! what is stored already. The dispatcher asks questions, within [`AskLimits`]. [`Watermarks`] tell
+//! when an answer has become old.
+//!
+//! Invariants: there is one way to speak to any engine, ClickHouse's HTTP protocol. A returned
+//! insert is on disk. A batch repeated is stored once. The user that asks reads the rows of one app,
+//! and nothing else, whatever the SQL. Every error says whether trying again can help.
+
+mod access;
+mod arrow;
+mod ask;
+mod client;
+mod coverage;
+mod engine;
+mod error;
+mod external;
+mod insert;
+pub mod metrics;
+mod reconcile;
+mod row_binary;
+mod rows;
+mod schema;
+pub mod testing;
+mod warehouse;
+mod watermark;
+
+pub use ask::{AskLimits, AskRequest, Column, Table, param_text};
+pub use coverage::{OutcomeCount, OutcomeTotal};
+pub use engine::{
+    ChildCommand, Engine, EngineChildArgs, EngineConfig, LIBRARY_VERSION, Secret, run_engine_child,
+};
+pub use error::{Result, WarehouseError};
+pub use insert::BATCH_ROWS_MAX;
+pub use reconcile::{RecentIds, StoredIdProbe};
+pub use rows::{BatchId, EventRow, LedgerEntry, OffsetSet, SlotValue};
+pub use warehouse::Warehouse;
+pub use watermark::Watermarks;

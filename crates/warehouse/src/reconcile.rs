@@ -1,0 +1,241 @@
+//! What is stored already: the questions the pipeline asks at start, and when an event is too old
+//! for its memory.
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use suanpan_event::{AppId, report_date};
+use uuid::Uuid;
+
+use crate::client::{Statement, chain, quoted};
+use crate::error::{Result, WarehouseError};
+use crate::row_binary::RowBinary;
+use crate::rows::OffsetSet;
+use crate::warehouse::Warehouse;
+
+/// Offsets past a commit that are read at most. Only a batch or two are ever uncommitted, unless
+/// the ledger was lost.
+const OFFSETS_MAX: u64 = 20_000_000;
+/// Probes in one statement: its text stays below ClickHouse's limit of 256 KiB.
+const PROBES_PER_STATEMENT: usize = 1_000;
+const STATEMENT_BYTES_MAX: usize = 200_000;
+const HOURS_MAX: usize = 24 * 400;
+const HOUR_MS: i64 = 3_600_000;
+
+/// An event that may be stored already.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredIdProbe<'a> {
+    /// Its name.
+    pub event: &'a str,
+    /// Its time, in milliseconds since 1970-01-01 UTC.
+    pub event_time_ms: i64,
+    /// Its id.
+    pub event_id: Uuid,
+}
+
+/// What [`Warehouse::recent_ids`] went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentIds {
+    /// How many rows were passed on.
+    pub count: usize,
+    /// All rows with an event time at or after this were passed on, in milliseconds.
+    pub complete_since_ms: i64,
+}
+
+impl Warehouse {
+    /// The offset after the last committed batch; 0 when nothing was committed.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
+    pub async fn committed(&self, epoch: u64, partition: u32) -> Result<u64> {
+        let sql = format!(
+            "SELECT max(next_offset) FROM {}.ledger WHERE log_epoch = {epoch} AND log_partition = {partition}",
+            self.database()
+        );
+        let text = self.writer().text(Statement { sql: &sql, ..Statement::default() }).await?;
+        text.trim().parse().map_err(WarehouseError::decode)
+    }
+
+    /// The offsets at or after `from` whose events are stored.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer; more than 20 million offsets.
+    pub async fn stored_offsets(&self, epoch: u64, partition: u32, from: u64) -> Result<OffsetSet> {
+        let sql = format!(
+            "SELECT log_offset FROM {}.events_local WHERE log_epoch = {epoch} AND log_partition = {partition} \
+             AND log_offset >= {from} ORDER BY log_offset LIMIT {} FORMAT RowBinary",
+            self.database(),
+            OFFSETS_MAX + 1
+        );
+        let mut offsets = Vec::new();
+        self.read_rows(&sql, |row| {
+            offsets.push(row.u64()?);
+            Some(())
+        })
+        .await?;
+        if offsets.len() as u64 > OFFSETS_MAX {
+            return Err(WarehouseError::decode(format!(
+                "more than {OFFSETS_MAX} offsets after {from} are stored"
+            )));
+        }
+        Ok(OffsetSet::from_sorted(offsets))
+    }
+
+    /// Passes on app, id and event time (in milliseconds) of every stored event since a time, in no
+    /// order. When there are more than `ids_max`, the oldest hours are left out, whole.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer; rows may have been passed on by then.
+    pub async fn recent_ids(
+        &self,
+        since_event_time_ms: i64,
+        ids_max: usize,
+        mut each: impl FnMut(&AppId, Uuid, i64),
+    ) -> Result<RecentIds> {
+        let complete_since_ms = self.hours_that_fit(since_event_time_ms.max(0), ids_max).await?;
+        let sql = format!(
+            "SELECT app_id, event_id, toUnixTimestamp64Milli(event_time) FROM {}.events_local \
+             WHERE report_date >= '{}' AND event_time >= '{}' FORMAT RowBinary",
+            self.database(),
+            report_date(complete_since_ms),
+            time_text(complete_since_ms),
+        );
+        let mut count = 0;
+        let mut apps: HashMap<String, AppId> = HashMap::new();
+        self.read_rows(&sql, |row| {
+            let app = row.text()?;
+            let id = row.uuid()?;
+            let time = row.i64()?;
+            if !apps.contains_key(app) {
+                apps.insert(app.to_owned(), app.parse().ok()?);
+            }
+            each(&apps[app], id, time);
+            count += 1;
+            Some(())
+        })
+        .await?;
+        Ok(RecentIds { count, complete_since_ms })
+    }
+
+    /// The earliest full hour, not before `since_ms`, since which at most `ids_max` events are stored.
+    async fn hours_that_fit(&self, since_ms: i64, ids_max: usize) -> Result<i64> {
+        let sql = format!(
+            "SELECT toInt64(toUnixTimestamp(toStartOfHour(event_time))) * 1000 AS hour, count() \
+             FROM {}.events_local WHERE report_date >= '{}' AND event_time >= '{}' \
+             GROUP BY hour ORDER BY hour DESC LIMIT {HOURS_MAX} FORMAT RowBinary",
+            self.database(),
+            report_date(since_ms),
+            time_text(since_ms),
+        );
+        let mut hours = Vec::new();
+        self.read_rows(&sql, |row| {
+            hours.push((row.i64()?, row.u64()?));
+            Some(())
+        })
+        .await?;
+        let mut left = ids_max as u64;
+        for (hour, events) in &hours {
+            match left.checked_sub(*events) {
+                Some(rest) => left = rest,
+                None => return Ok(since_ms.max(hour + HOUR_MS)),
+            }
+        }
+        match hours.last() {
+            Some((hour, _)) if hours.len() == HOURS_MAX => Ok(since_ms.max(*hour)),
+            _ => Ok(since_ms),
+        }
+    }
+
+    /// Which of these events are stored. Exact: name, time and id must be the same, as they are
+    /// when a client or an import reports an event again.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
+    pub async fn stored_ids(&self, app: &AppId, probes: &[StoredIdProbe<'_>]) -> Result<HashSet<Uuid>> {
+        let mut stored = HashSet::new();
+        let mut rest = probes;
+        while !rest.is_empty() {
+            let (sql, taken) = self.probe_statement(app, rest);
+            self.read_rows(&sql, |row| {
+                stored.insert(row.uuid()?);
+                Some(())
+            })
+            .await?;
+            rest = &rest[taken..];
+        }
+        Ok(stored)
+    }
+
+    /// A statement for as many of the probes as fit. `report_date` leaves only their days; the rest is
+    /// the sort key, so that each probe reads one granule.
+    fn probe_statement(&self, app: &AppId, probes: &[StoredIdProbe<'_>]) -> (String, usize) {
+        let mut tuples: Vec<String> = Vec::new();
+        let mut dates: Vec<String> = Vec::new();
+        let mut bytes = 0;
+        for probe in probes.iter().take(PROBES_PER_STATEMENT) {
+            let tuple = format!(
+                "({}, '{}', '{}')",
+                quoted(probe.event),
+                time_text(probe.event_time_ms),
+                probe.event_id
+            );
+            bytes += tuple.len() + 2;
+            if bytes > STATEMENT_BYTES_MAX && !tuples.is_empty() {
+                break;
+            }
+            tuples.push(tuple);
+            dates.push(format!("'{}'", report_date(probe.event_time_ms)));
+        }
+        dates.sort_unstable();
+        dates.dedup();
+        let sql = format!(
+            "SELECT event_id FROM {}.events_local WHERE app_id = '{app}' AND report_date IN ({}) \
+             AND (event, event_time, event_id) IN ({}) FORMAT RowBinary",
+            self.database(),
+            dates.join(", "),
+            tuples.join(", "),
+        );
+        (sql, tuples.len())
+    }
+
+    /// Reads an answer in RowBinary while it comes, row by row. `take` says none when the bytes at
+    /// hand are no whole row yet.
+    async fn read_rows(
+        &self,
+        sql: &str,
+        mut take: impl FnMut(&mut RowBinary<'_>) -> Option<()>,
+    ) -> Result<()> {
+        let mut response = self.writer().send(Statement { sql, ..Statement::default() }).await?;
+        let mut held = BytesMut::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| WarehouseError::unavailable(chain(&error)))?
+        {
+            held.extend_from_slice(&chunk);
+            let mut rows = RowBinary::new(&held);
+            let mut used = 0;
+            while rows.has_more() && take(&mut rows).is_some() {
+                used = rows.position();
+            }
+            let _ = held.split_to(used);
+        }
+        if held.is_empty() { Ok(()) } else { Err(WarehouseError::unavailable("the answer broke off")) }
+    }
+}
+
+/// An instant as ClickHouse reads it, in UTC.
+fn time_text(ms: i64) -> String {
+    let clamped = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
+    clamped.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_with_milliseconds() {
+        assert_eq!(time_text(0), "1970-01-01 00:00:00.000");
+        assert_eq!(time_text(1_709_251_200_007), "2024-03-01 00:00:00.007");
+    }
+}

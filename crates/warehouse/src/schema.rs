@@ -1,0 +1,59 @@
+//! The tables, and why they are as they are.
+//!
+//! # `events_local`
+//!
+//! One row an event. The figures are from 5 million synthetic events of 20 apps, 60 event names and
+//! 31 days (2 cores, engine 26.7); `docs/decisions/003-events-table.md` has all of them.
+//!
+//! **Partition: `report_date`.** A day is dropped, restored or rewritten in one step. A plain
+//! column, so that an INSERT's partition needs no time zone.
+//!
+//! **Sort key: `(app_id, event, event_time, event_id)`.** A question names its app, mostly its
+//! events, always its time. Adding `event_id` costs nothing (92.05 bytes a row with and without)
+//! and makes "is this event stored?" a look-up by key: of 5 million events of one day, ten are found
+//! in 19 ms, each by reading one granule, against 232 ms by id alone. A bloom filter on the id brings
+//! nothing beside that (18 ms). Keeping an hour's events of a person
+//! together, `(app_id, event, toStartOfHour(event_time), actor_id, event_time)`, was tried and is
+//! worse: 93.8 bytes a row, since the times no longer ascend, and no question was faster; a person
+//! seldom does the same thing twice in an hour.
+//!
+//! **Codecs: ZSTD(1), with Delta before it for times and offsets.** 92.05 bytes a row against
+//! 168.5 with the default LZ4; the biggest are `content` (16.3 against 32.3 bytes) and the ids of
+//! device and session (16 against 32: they are hexadecimal text). DoubleDelta instead of Delta is
+//! worse (93.5). ZSTD on `event_id` brings it to 89.8 where ids ascend with time, and costs nothing
+//! where they are random. Category slots stay LZ4: they are dictionary positions, a byte a row or none.
+//!
+//! **Granularity 8192**, the default: 4096 makes the table 0.7 % larger and nothing faster.
+//!
+//! **Skip index `by_offset`**, minmax on `log_offset`, 7 KiB for the 5 million rows: reconciliation after
+//! a crash asks for the rows past the last commit, and rows that are near in time are near in the
+//! log.
+//!
+//! **Slots** that nobody uses cost nothing on disk: a column of defaults is a few bytes a part.
+//!
+//! **Durability**: `fsync_after_insert` and `fsync_part_directory`, so that an acknowledged INSERT
+//! is on disk. `non_replicated_deduplication_window` remembers the tokens of the last 1,000
+//! blocks: the pipeline only ever repeats its last batch, which has at most 400 (a block a day).
+//! What is older is found by its offsets.
+//!
+//! # `ledger_local`
+//!
+//! What became of the events of each app and minute, and by that the pipeline's commits: one
+//! INSERT a batch, after its events. It has no partitions, so that an INSERT is one part and
+//! either there or not: the commit is atomic. Its rows melt together by merging (the sums of
+//! `events`, the greatest `next_offset`), so that a year at four batches a second is not a hundred
+//! million rows.
+//!
+//! # `events`, `ledger`
+//!
+//! Views. `events` is what questions read: it lets through the rows of one app, see `access`. Against
+//! the table itself the same rows and bytes are read, and answers take 1 to 10 ms more (of 7 to 450):
+//! the filter is a constant by then and prunes by the sort key, also where the SQL names no app. A
+//! `Merge` or `Alias` table reads the same, but cannot filter. In a cluster the views stand over
+//! `Distributed` tables.
+
+mod events;
+mod migrations;
+
+pub(crate) use events::PARTITIONS_MAX;
+pub(crate) use migrations::migrate;
