@@ -36,6 +36,9 @@ Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     Engine(ServerArgs),
 
     /// Show the whole path on real events: start, report, ask
+    #[command(after_help = "Examples:
+  make demo                      # fetches the clickstream, then runs this
+  suanpan demo --data ecom-5.2.4.csv.gz --data-dir demo-data --once")]
     Demo(DemoArgs),
 
     /// Manage apps

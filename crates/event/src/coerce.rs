@@ -79,13 +79,49 @@ fn number_text(raw: &str) -> Option<Cow<'_, str>> {
         return Some(raw.into());
     }
     let number: f64 = raw.parse().ok()?;
-    let magnitude = number.abs();
     if !number.is_finite() {
-        None
-    } else if number == 0.0 || (1e-6..1e21).contains(&magnitude) {
-        Some(number.to_string().into())
-    } else {
-        Some(format!("{number:e}").into())
+        return None;
+    }
+    if number == 0.0 {
+        return Some(if number.is_sign_negative() { "-0" } else { "0" }.into());
+    }
+    let (digits, exponent) = shortest_digits(number.abs());
+    let sign = if number < 0.0 { "-" } else { "" };
+    Some(format!("{sign}{}", laid_out(&digits, exponent)).into())
+}
+
+/// The digits `d₁d₂…` and the exponent of `d₁.d₂… × 10^exponent`, the fewest that read back the same
+/// and of those the nearest, ties to even. (Rust's own formatting breaks such ties upwards, where
+/// ClickHouse and serde_json do not: -1705402986766759.25 ends in .2, not .3.)
+fn shortest_digits(number: f64) -> (String, i32) {
+    let printed = serde_json::to_string(&number).expect("a finite number is JSON");
+    let (mantissa, exponent) = printed.split_once('e').unwrap_or((&printed, "0"));
+    let exponent: i32 = exponent.parse().expect("an exponent of a 64-bit float is a small integer");
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let leading_zeros = all.len() - digits.len();
+    let first_place = i32::try_from(whole.len()).expect("a mantissa is short")
+        - 1
+        - i32::try_from(leading_zeros).expect("a mantissa is short");
+    (digits.trim_end_matches('0').to_owned(), first_place + exponent)
+}
+
+/// Digits in decimal notation from 1e-6 to below 1e21, else with an exponent.
+fn laid_out(digits: &str, exponent: i32) -> String {
+    match usize::try_from(exponent) {
+        Ok(place @ 0..=20) if digits.len() <= place + 1 => {
+            format!("{digits}{}", "0".repeat(place + 1 - digits.len()))
+        }
+        Ok(place @ 0..=20) => format!("{}.{}", &digits[..=place], &digits[place + 1..]),
+        Err(_negative) if exponent >= -6 => {
+            format!("0.{}{digits}", "0".repeat((-exponent - 1).unsigned_abs() as usize))
+        }
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            let point = if rest.is_empty() { "" } else { "." };
+            format!("{first}{point}{rest}e{exponent}")
+        }
     }
 }
 
@@ -110,6 +146,12 @@ mod tests {
         check("1.0", String, text("1"));
         check("1e21", String, text("1e21"));
         check("0.00000012", String, text("1.2e-7"));
+        check("0.0000012", String, text("0.0000012"));
+        check("-1705402986766759.2", String, text("-1705402986766759.2"));
+        check("123456789e12", String, text("123456789000000000000"));
+        check("-1.5", String, text("-1.5"));
+        check("1e300", String, text("1e300"));
+        check("-0.0", String, text("-0"));
         check("18446744073709551615", String, text("18446744073709551615"));
         check("-0", String, text("0"));
         check("-0.0", String, text("-0"));

@@ -3,7 +3,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use super::Config;
-use super::settings::{SETTINGS, Setting};
+use super::setting::Setting;
+use super::settings::SETTINGS;
 
 /// Where values come from, besides the defaults.
 #[derive(Debug, Default)]

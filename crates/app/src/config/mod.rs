@@ -3,6 +3,7 @@
 
 mod load;
 mod reference;
+mod setting;
 mod settings;
 
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use super::Config;
-use super::settings::{Kind, SETTINGS};
+use super::setting::Kind;
+use super::settings::SETTINGS;
 
 /// The configuration reference page, made from the settings themselves.
 pub fn reference() -> String {
