@@ -202,8 +202,6 @@ async fn a_configured_server_must_let_us_in_and_wall_in_the_asker() {
     check(owner_asks, "is not readonly=1").await;
     check(EngineConfig { ask_user: None, ..given.clone() }, "ACCESS MANAGEMENT").await;
     own.stop().await;
-    eprintln!("{}", String::from_utf8_lossy(&std::process::Command::new("sh").arg("-c").arg("ps -eo pid,ppid,lstart,args | grep -v grep | grep examples/engine; date; cat /proc/net/tcp | head -30").output().unwrap().stdout));
-    eprintln!("{}", given.clickhouse_url.clone().unwrap());
     let gone = Engine::start(given).await.unwrap().warehouse().migrate().await.unwrap_err();
     assert!(gone.is_retryable(), "{gone}");
 }
