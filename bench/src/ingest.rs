@@ -1,0 +1,98 @@
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::report::Report;
+use crate::server::Server;
+use crate::{events, machine};
+
+/// Sizes of a request, in events: one event alone, a mini-program's flush, a server's batch; and how many.
+const SHAPES: [(usize, usize); 3] = [(1, 20_000), (20, 4_000), (200, 600)];
+/// Connections at once.
+const CONNECTIONS: usize = 128;
+
+/// Durable ingest against an empty handler, and how soon it can be asked about.
+pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+    let key = server.app("bench").await?;
+    let mut bare = tokio::process::Command::new(std::env::current_exe()?)
+        .arg("bare-handler")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(bare.stdout.take().context("stdout is piped")?).read_line(&mut line).await?;
+    let bare_url = format!("http://{}", line.trim());
+
+    report.section("Ingest");
+    let now_ms =
+        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
+    let engine = server.folder.join("engine");
+    let (empty_bytes, mut total) = (machine::folder_bytes(&engine), 0);
+    for (shape, requests) in SHAPES {
+        let bodies: Arc<Vec<Bytes>> = Arc::new(
+            (0..requests)
+                .map(|n| Bytes::from(events::body((shape * 1_000_000 + n) as u64, shape, now_ms)))
+                .collect(),
+        );
+        let count = shape * requests;
+        total += count;
+        let bare_took = send(&bare_url, "", &bodies).await?;
+        let started = Instant::now();
+        let took = send(&server.url, &key, &bodies).await?;
+        server.stored().await?;
+        let stored = started.elapsed();
+        let rate = |took: Duration| count as f64 / took.as_secs_f64();
+        report.row(
+            &format!("{shape} events a request: acknowledged (on disk)"),
+            format!("{:.0} events/s", rate(took)),
+        );
+        report.row(
+            &format!("{shape} events a request: an empty axum handler"),
+            format!(
+                "{:.0} events/s; ratio {:.2}",
+                rate(bare_took),
+                bare_took.as_secs_f64() / took.as_secs_f64()
+            ),
+        );
+        report.row(
+            &format!("{shape} events a request: from POST to ready to be asked about"),
+            format!("{:.0} events/s", rate(stored)),
+        );
+    }
+    bare.kill().await?;
+    let grown = machine::folder_bytes(&engine).saturating_sub(empty_bytes);
+    report.row("events stored", total.to_string());
+    report.row("bytes an event in ClickHouse (before merges)", format!("{:.0}", grown as f64 / total as f64));
+    report.row("memory after it, server", machine::megabytes(server.memory_bytes()?));
+    Ok(())
+}
+
+/// Sends all bodies over a fixed number of connections; returns how long it took.
+async fn send(url: &str, key: &str, bodies: &Arc<Vec<Bytes>>) -> Result<Duration> {
+    let http = reqwest::Client::builder().pool_max_idle_per_host(CONNECTIONS).build()?;
+    let next = Arc::new(AtomicUsize::new(0));
+    let started = Instant::now();
+    let mut senders = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (http, next, bodies) = (http.clone(), Arc::clone(&next), Arc::clone(bodies));
+        let (url, key) = (format!("{url}/v1/events"), key.to_owned());
+        senders.push(tokio::spawn(async move {
+            while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let request = http.post(&url).bearer_auth(&key).header("content-type", "application/json");
+                let response = request.body(body.clone()).send().await?;
+                ensure!(response.status().is_success(), "{}", response.text().await?);
+                response.bytes().await?;
+            }
+            Ok(())
+        }));
+    }
+    for sender in senders {
+        sender.await??;
+    }
+    Ok(started.elapsed())
+}

@@ -1,0 +1,54 @@
+//! Benchmarks, measured in one run and written to `bench/RESULTS.md` with command and machine.
+//!
+//! Everything is asked of the real binary (`SUANPAN_BIN`) over HTTP, with a data folder of its
+//! own. Ratios are of two figures taken in the same run: on a shared machine only they mean
+//! something.
+
+mod answers;
+mod bare;
+mod events;
+mod ingest;
+mod machine;
+mod report;
+mod server;
+
+use anyhow::{Result, bail};
+
+use crate::report::Report;
+use crate::server::Server;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        // The bench runs itself for the comparison with an empty handler.
+        Some("bare-handler") => bare::serve().await,
+        Some(other) => bail!("unknown argument {other:?}; the bench takes none"),
+        None => measure().await,
+    }
+}
+
+async fn measure() -> Result<()> {
+    // Fails only if a provider is there already, which would do as well.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let mut report = Report::new();
+    let folder = tempfile::tempdir()?;
+
+    report.section("Start");
+    let server = Server::start(folder.path()).await?;
+    report.row("binary size", format!("{:.1} MB", machine::binary_bytes()? as f64 / 1e6));
+    report.row("first start, empty folder, to ready", server.started_in());
+    report.row("idle memory, server", machine::megabytes(server.memory_bytes()?));
+    report.row("idle memory, engine's process", machine::megabytes(server.engine_memory_bytes()?));
+
+    ingest::measure(&server, &mut report).await?;
+    answers::measure(&server, &mut report).await?;
+
+    report.section("Start with data");
+    server.stop().await?;
+    let server = Server::start(folder.path()).await?;
+    report.row("start, to ready", server.started_in());
+    report.row("memory after it, server", machine::megabytes(server.memory_bytes()?));
+    report.row("memory after it, engine's process", machine::megabytes(server.engine_memory_bytes()?));
+    server.stop().await?;
+    report.write()
+}
