@@ -14,7 +14,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &GatewayLimits
     check_content_type(headers)?;
     let gzipped = is_gzipped(headers)?;
     if announced_length(headers).is_some_and(|length| length > limits.body_bytes_max as u64) {
-        return Err(too_large("body_bytes_max", limits.body_bytes_max));
+        return Err(too_large("gateway.body_bytes_max", limits.body_bytes_max));
     }
     let packed = collect(body, limits).await?;
     if gzipped { unpack(&packed, limits) } else { Ok(packed) }
@@ -51,14 +51,17 @@ async fn collect(body: Body, limits: &GatewayLimits) -> Result<Bytes, Problem> {
     let reading = Limited::new(body, limits.body_bytes_max).collect();
     match tokio::time::timeout(Duration::from_millis(limits.body_timeout_ms), reading).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large("body_bytes_max", limits.body_bytes_max)),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => {
+            Err(too_large("gateway.body_bytes_max", limits.body_bytes_max))
+        }
         Ok(Err(e)) => {
             let detail = format!("the body ended before it was complete: {e}");
             Err(Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", detail))
         }
         Err(_elapsed) => {
             let detail = format!("the body took longer than {} ms", limits.body_timeout_ms);
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail).limit("body_timeout_ms"))
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+                .limit("gateway.body_timeout_ms"))
         }
     }
 }
@@ -69,7 +72,7 @@ fn unpack(packed: &[u8], limits: &GatewayLimits) -> Result<Bytes, Problem> {
     let mut unpacked = Vec::with_capacity((packed.len() * 4).min(max));
     let read = MultiGzDecoder::new(packed).take(max as u64 + 1).read_to_end(&mut unpacked);
     if unpacked.len() > max {
-        return Err(too_large("unpacked_bytes_max", max));
+        return Err(too_large("gateway.unpacked_bytes_max", max));
     }
     match read {
         Ok(_) => Ok(unpacked.into()),

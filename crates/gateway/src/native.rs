@@ -42,7 +42,7 @@ pub(crate) fn decode<'a>(body: &'a [u8], limits: &GatewayLimits) -> Result<Batch
         let (count, max) = (batch.events.len(), limits.events_per_request_max);
         let detail = format!("{count} events in one request; the limit events_per_request_max is {max}");
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", detail);
-        return Err(problem.limit("events_per_request_max"));
+        return Err(problem.limit("gateway.events_per_request_max"));
     }
     Ok(batch)
 }

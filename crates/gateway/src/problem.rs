@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -14,7 +16,7 @@ pub struct Problem {
     detail: String,
     /// The limit that was hit, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'static str>,
+    limit: Option<Cow<'static, str>>,
     /// More about the error, as the code defines.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Box<serde_json::Value>>,
@@ -32,10 +34,10 @@ impl Problem {
         Self { status, code, detail: detail.into(), limit: None, errors: None, retry_after_s: None }
     }
 
-    /// Names the limit that was hit.
+    /// Names the setting whose limit was hit, as the configuration calls it.
     #[must_use]
-    pub fn limit(mut self, name: &'static str) -> Self {
-        self.limit = Some(name);
+    pub fn limit(mut self, setting: impl Into<Cow<'static, str>>) -> Self {
+        self.limit = Some(setting.into());
         self
     }
 

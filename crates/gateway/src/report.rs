@@ -83,7 +83,7 @@ impl Gateway {
         Arc::clone(&self.inflight).try_acquire_many_owned(units).map_err(|_all_taken| {
             let detail = "too many reports at once; send it again in a second";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
-                .limit("inflight_bytes_max")
+                .limit("gateway.inflight_bytes_max")
                 .retry_after_s(1)
         })
     }

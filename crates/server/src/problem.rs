@@ -15,7 +15,8 @@ pub(crate) fn catalog(error: CatalogError) -> Problem {
         CatalogError::Exists { .. } => Problem::new(StatusCode::CONFLICT, "exists", detail),
         CatalogError::Invalid { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
         CatalogError::LimitReached { limit, .. } => {
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit_reached", detail).limit(limit)
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "limit_reached", detail)
+                .limit(format!("catalog.{limit}"))
         }
         other => {
             tracing::error!(error = %other, "the catalog failed");
@@ -38,7 +39,7 @@ pub(crate) fn ask(error: AskError) -> Problem {
         AskError::Rule(errors) => rule(&errors),
         AskError::Overloaded { .. } => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", error.to_string())
-                .limit("queries_waiting_max")
+                .limit("answers.queries_waiting_max")
                 .retry_after_s(1)
         }
         AskError::Warehouse(error) => warehouse(&error),
