@@ -1,0 +1,104 @@
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use suanpan_journey::{App, Reply, Server, rule};
+
+journeys! {
+    reports_over_the_memory_for_them_are_asked_to_come_again,
+    reports_over_the_append_queue_are_asked_to_come_again,
+    events_are_accepted_while_the_warehouse_is_away,
+    a_server_accepts_events_before_its_warehouse_answers,
+}
+
+async fn reports_over_the_memory_for_them_are_asked_to_come_again() {
+    let server = Server::start_with(&["gateway.inflight_bytes_max=1048576"]).await;
+    let app = App::create(&server.calls()).await;
+    // A body and its records are held: 1 MiB is not enough for both of this one.
+    let text = "x".repeat(30_000);
+    let large = vec![json!({ "event": "open", "user_id": "ann", "properties": { "text": text } }); 20];
+    app.report(&json!(large)).await.over_limit((503, "overloaded"), "inflight_bytes_max");
+    app.accept(&[json!({ "event": "open", "user_id": "ann" })]).await;
+    app.ask_until(&rule(json!({})), &json!([1])).await;
+    assert_eq!(app.outcomes().await, [("stored".to_owned(), 1)].into());
+}
+
+async fn reports_over_the_append_queue_are_asked_to_come_again() {
+    let server = Server::start_with(&["log.append_queue_records_max=1000"]).await;
+    let app = App::create(&server.calls()).await;
+    let batch: Vec<Value> = vec![json!({ "event": "open", "user_id": "ann" }); 900];
+    let started = Instant::now();
+    let (mut accepted, mut refused) = (0_u64, 0);
+    // Two of them wait at once only for as long as one is being written.
+    while refused == 0 && started.elapsed() < Duration::from_secs(30) {
+        let reports: Vec<_> = (0..16)
+            .map(|_| {
+                let (app, batch) = (app.clone(), json!(batch));
+                tokio::spawn(async move { app.report(&batch).await })
+            })
+            .collect();
+        for report in reports {
+            let reply = report.await.expect("a reporter");
+            if reply.status == 200 {
+                accepted += reply.body["accepted"].as_u64().expect("a count");
+            } else {
+                assert_eq!(reply.retry_after_s, Some(1));
+                reply.problem(503, "overloaded");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "{accepted} events never met a full queue");
+    server.settle().await;
+    assert_eq!(app.outcomes().await, [("stored".to_owned(), accepted)].into(), "nothing refused was kept");
+}
+
+async fn events_are_accepted_while_the_warehouse_is_away() {
+    let server = Server::start().await;
+    let app = App::create(&server.calls()).await;
+    let event = json!({ "event": "open", "user_id": "ann" });
+    let question = rule(json!({}));
+    app.accept(std::slice::from_ref(&event)).await;
+    server.settle().await;
+    assert_eq!(app.totals(&question).await, json!([1]));
+
+    server.set_warehouse_away(true);
+    for _ in 0..20 {
+        app.accept(std::slice::from_ref(&event)).await;
+    }
+    let ready = Reply::of(server.calls().request(Method::GET, "/health/ready")).await;
+    assert_eq!(ready.retry_after_s, Some(1), "{:#}", ready.body);
+    ready.problem(503, "not_ready");
+    Reply::of(server.calls().request(Method::GET, "/health/live")).await.expect(200);
+    assert!(server.calls().status().await["lag"].as_u64().is_some_and(|lag| lag > 0));
+
+    // One that is gone, rather than hanging, is told from a question that takes too long.
+    server.break_off_warehouse();
+    let reply = app.try_ask(&rule(json!({ "interval": "day" }))).await;
+    assert_eq!(reply.retry_after_s, Some(2), "{:#}", reply.body);
+    let problem = reply.problem(503, "warehouse_unavailable");
+    assert!(
+        problem["detail"].as_str().is_some_and(|detail| detail.contains("still accepted")),
+        "{problem:#}"
+    );
+    app.accept(&[event]).await;
+
+    server.set_warehouse_away(false);
+    server.settle().await;
+    app.ask_until(&question, &json!([22])).await;
+    assert_eq!(app.outcomes().await, [("stored".to_owned(), 22)].into());
+}
+
+async fn a_server_accepts_events_before_its_warehouse_answers() {
+    let mut server = Server::start_without_warehouse().await;
+    let app = App::create(&server.calls()).await;
+    app.accept(&[json!({ "event": "open", "user_id": "ann" })]).await;
+    Reply::of(server.calls().request(Method::GET, "/health/ready")).await.problem(503, "not_ready");
+    let reply = app.try_ask(&rule(json!({}))).await;
+    assert_eq!(reply.retry_after_s, Some(2), "{:#}", reply.body);
+    reply.problem(503, "warehouse_unavailable");
+    let (status, said) = server.stop();
+    assert_eq!(status.code(), Some(0), "{said}");
+    server.start_again().await;
+    app.ask_until(&rule(json!({})), &json!([1])).await;
+}
