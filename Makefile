@@ -20,6 +20,8 @@ FILTER ?=
 # For `demo`: `once` ends it after the answers. DEMO_LISTEN is its address, such as 127.0.0.1:8080.
 DEMO ?=
 DEMO_LISTEN ?=
+# For `faults`: how many kills.
+KILLS ?= 20
 
 # With the URL of another ClickHouse the engine is not needed.
 ENGINE := $(if $(SUANPAN_WAREHOUSE_URL),,engine)
@@ -34,15 +36,15 @@ DEV_BIN := $(CARGO_TARGET_DIR)/clones/$(CLONE)/debug/suanpan
 RELEASE_BIN := $(CARGO_TARGET_DIR)/clones/$(CLONE)/release/suanpan
 keep-link = mkdir -p '$(dir $(1))' && ln -f '$(CARGO_TARGET_DIR)/$(2)/suanpan' '$(1)'
 # The binary is needed when everything is built, and by the tests that drive it.
-BINARY_WANTED = $(or $(findstring --workspace,$(CRATES)),$(findstring suanpan-app,$(CRATES)),$(findstring suanpan-journey,$(CRATES)))
-BUILT = $(CRATES) $(if $(findstring suanpan-journey,$(CRATES)),--package suanpan-app)
+BINARY_WANTED = $(or $(findstring --workspace,$(CRATES)),$(findstring suanpan-app,$(CRATES)),$(findstring suanpan-journey,$(CRATES)),$(findstring suanpan-bench,$(CRATES)))
+BUILT = $(CRATES) $(if $(findstring suanpan-journey,$(CRATES))$(findstring suanpan-bench,$(CRATES)),--package suanpan-app)
 
 BUILD_FAILED := The build failed, cargo says why above: a first build needs Rust, the crates registry in reach, and space in $(CARGO_TARGET_DIR).
 
 .DEFAULT_GOAL := help
 # Cargo uses all cores by itself and holds a lock meanwhile.
 .NOTPARALLEL:
-.PHONY: help demo engine demo-data build release test check generate bench fmt clean-state \
+.PHONY: help demo engine demo-data build release test check generate faults bench fmt clean-state \
         format layers links scripts lock lint docs generated audit audit-online
 
 help: ## List the targets
@@ -84,6 +86,9 @@ fmt: ## Format the code
 generate generated: CRATES = --workspace
 generate: build ## Write the files in docs/ that the binary prints (scripts/generated_files.py lists them)
 	@$(PYTHON) scripts/generated_files.py write '$(DEV_BIN)'
+
+faults: $(TEST_ENGINE) build ## Kill the server many times while events are reported (KILLS=…, SUANPAN_SEED=…)
+	@SUANPAN_BIN='$(DEV_BIN)' SUANPAN_KILLS='$(KILLS)' $(PYTHON) scripts/run_tests.py --package suanpan-journey -- crash
 
 bench: $(ENGINE) ## Measure, and write bench/RESULTS.md
 	@cargo build --release --package suanpan-app --package suanpan-bench

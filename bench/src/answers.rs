@@ -4,19 +4,15 @@ use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::Scale;
 use crate::report::{Report, percentiles};
 use crate::server::Server;
-
-/// Times a question is asked from the cache.
-const CACHED: usize = 300;
-/// Different questions, each asked once while nobody has asked it before.
-const COLD: usize = 15;
 
 /// A name, and the rule over this many days more than two.
 type Question = (&'static str, fn(usize) -> Value);
 
 /// Cold and cached answers over the events that were ingested.
-pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+pub async fn measure(server: &Server, scale: &Scale, report: &mut Report) -> Result<()> {
     report.section("Answers over these events");
     let questions: [Question; 3] = [
         ("people by day and platform", |n| {
@@ -36,12 +32,12 @@ pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     ];
     for (name, rule) in questions {
         let (mut cold, mut cached) = (Vec::new(), Vec::new());
-        for n in 0..COLD {
+        for n in 0..scale.cold {
             cold.push(timed(server, &rule(n), "miss").await?);
         }
         // The last one again, within the time that an answer over an open range lives.
-        for _ in 0..CACHED {
-            cached.push(timed(server, &rule(COLD - 1), "hit").await?);
+        for _ in 0..scale.cached {
+            cached.push(timed(server, &rule(scale.cold - 1), "hit").await?);
         }
         let ((cold, cold_99), (hit, hit_99)) = (percentiles(cold), percentiles(cached));
         report.row(&format!("{name}: cold, median (p99)"), format!("{cold:.1} ms ({cold_99:.1})"));

@@ -9,15 +9,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::report::Report;
 use crate::server::Server;
-use crate::{events, machine};
+use crate::{Scale, events, machine};
 
-/// Sizes of a request, in events: one event alone, a mini-program's flush, a server's batch; and how many.
-const SHAPES: [(usize, usize); 3] = [(1, 20_000), (20, 4_000), (200, 600)];
 /// Connections at once.
 const CONNECTIONS: usize = 128;
 
 /// Durable ingest against an empty handler, and how soon it can be asked about.
-pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+pub async fn measure(server: &Server, scale: &Scale, report: &mut Report) -> Result<()> {
     let key = server.app("bench").await?;
     let mut bare = tokio::process::Command::new(std::env::current_exe()?)
         .arg("bare-handler")
@@ -33,7 +31,7 @@ pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
         i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis())?;
     let engine = server.folder.join("engine");
     let (empty_bytes, mut total) = (machine::folder_bytes(&engine), 0);
-    for (shape, requests) in SHAPES {
+    for (shape, requests) in scale.shapes {
         let bodies: Arc<Vec<Bytes>> = Arc::new(
             (0..requests)
                 .map(|n| Bytes::from(events::body((shape * 1_000_000 + n) as u64, shape, now_ms)))

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use suanpan_server::ServeError;
 
 use crate::cli::DemoArgs;
 use crate::client::Client;
@@ -20,6 +21,9 @@ use crate::serve::{Server, asked_to_stop};
 
 /// The demo's app.
 const APP: &str = "demo";
+/// How `make` is told.
+const OTHER_ADDRESS: &str =
+    "the demo can't start; 'make demo DEMO_LISTEN=127.0.0.1:8766' takes another address";
 /// Longest wait for the pipeline, far above what it needs.
 const STORED_WITHIN: Duration = Duration::from_secs(120);
 
@@ -39,7 +43,10 @@ pub async fn run(args: &DemoArgs, mut config: Config) -> Result<()> {
     let metrics = suanpan_server::install_recorder()?;
     let data_dir = config.storage.data_dir.clone();
     let started = Instant::now();
-    let server = Server::start(config, metrics).await?;
+    let server = Server::start(config, metrics).await.map_err(|error| match error.downcast_ref() {
+        Some(ServeError::Taken { .. }) => error.context(OTHER_ADDRESS),
+        _ => error,
+    })?;
     let url = format!("http://{}", server.address()?);
     print(&show::started(&url, started.elapsed()));
 
