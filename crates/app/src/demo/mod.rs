@@ -7,7 +7,8 @@ mod show;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use suanpan_server::ServeError;
 
@@ -24,6 +25,8 @@ const APP: &str = "demo";
 /// How `make` is told.
 const OTHER_ADDRESS: &str =
     "the demo can't start; 'make demo DEMO_LISTEN=127.0.0.1:8766' takes another address";
+/// How the bar of the wait looks.
+const STORING: &str = "  storing  {bar:32} {human_pos} of {human_len} events";
 /// Longest wait for the pipeline, far above what it needs.
 const STORED_WITHIN: Duration = Duration::from_secs(120);
 
@@ -103,17 +106,29 @@ async fn outcomes(client: &Client) -> Result<Value> {
     client.get(&format!("/api/apps/{APP}/outcomes")).await
 }
 
+/// Waits until the pipeline has stored all that was acknowledged, with a bar in a terminal.
 async fn wait_until_stored(client: &Client) -> Result<()> {
     let started = Instant::now();
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template(STORING).expect("the template is right: it is ours"));
+    let mut committed_before = None;
     loop {
         let status: Value = client.get("/api/status").await?;
-        if status["lag"] == 0 {
+        let (end, committed) = (&status["log_end_offset"], &status["committed_offset"]);
+        let (Some(end), Some(committed)) = (end.as_u64(), committed.as_u64()) else {
+            bail!("the server's status names no offsets: {status}");
+        };
+        let before = *committed_before.get_or_insert(committed);
+        bar.set_length(end.saturating_sub(before));
+        bar.set_position(committed.saturating_sub(before));
+        if committed >= end {
+            bar.finish_and_clear();
             return Ok(());
         }
         ensure!(
             started.elapsed() < STORED_WITHIN,
             "{} acknowledged events still wait after {} s; they are safe in the log",
-            status["lag"],
+            end - committed,
             STORED_WITHIN.as_secs()
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
