@@ -165,7 +165,7 @@ impl Inner {
                 let compute = async {
                     ours.store(true, Ordering::Relaxed);
                     let computed = self.compute(&app, rule, &ranges, now_ms).await?;
-                    self.latest.insert(question, watermark).await;
+                    self.note_latest(question, watermark).await;
                     Ok::<_, AskError>(Arc::new(computed))
                 };
                 let computed =
@@ -202,7 +202,20 @@ impl Inner {
         if !open || self.config.serve_stale_ms == 0 {
             return newest;
         }
-        self.latest.get(question).await.unwrap_or(newest)
+        match self.latest.get(question).await {
+            Some(watermark) => {
+                let kept = Key { question: question.clone(), watermark };
+                if self.cache.contains_key(&kept) { watermark } else { newest }
+            }
+            None => newest,
+        }
+    }
+
+    /// A slow query that ends late must not bring an older state back.
+    async fn note_latest(&self, question: Question, watermark: u64) {
+        if self.latest.get(&question).await.is_none_or(|latest| latest < watermark) {
+            self.latest.insert(question, watermark).await;
+        }
     }
 
     async fn compute(

@@ -24,6 +24,6 @@ pub use attribute::{Attribute, AttributeType, BUILT_INS, BuiltIn, built_in};
 pub use coerce::{Scalar, coerce};
 pub use event::{Event, derived_id, named_id};
 pub use limits::EventLimits;
-pub use outcome::{Outcome, Rejection, RejectionCode, Warning, WarningCode};
+pub use outcome::{Outcome, Rejection, RejectionCode, WARNINGS_MAX, Warning, WarningCode};
 pub use slot::{AssignedSlot, Slot, SlotFamily, SlotMap};
 pub use time::{parse_time, report_date};

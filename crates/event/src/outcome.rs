@@ -138,7 +138,17 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Warnings told about one event; one that is odd in a thousand places is told about the first.
+pub const WARNINGS_MAX: usize = 8;
+
 impl Warning {
+    /// Adds a warning, unless there are [`WARNINGS_MAX`] already. The text is made only if needed.
+    pub fn add(warnings: &mut Vec<Self>, make: impl FnOnce() -> Self) {
+        if warnings.len() < WARNINGS_MAX {
+            warnings.push(make());
+        }
+    }
+
     /// A warning about one field.
     pub fn new(code: WarningCode, field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { code, field: field.into(), message: message.into() }

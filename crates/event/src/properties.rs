@@ -162,11 +162,10 @@ fn first_of_each(properties: &Properties<'_>, warnings: &mut Vec<Warning>) -> Op
     let mut text = String::from("{");
     for (name, value) in properties.iter() {
         if !seen.insert(name) {
-            warnings.push(Warning::new(
-                WarningCode::DuplicateProperty,
-                format!("properties.{name}"),
-                "given twice; the first value was kept",
-            ));
+            Warning::add(warnings, || {
+                let message = "given twice; the first value was kept";
+                Warning::new(WarningCode::DuplicateProperty, format!("properties.{name}"), message)
+            });
             continue;
         }
         if text.len() > 1 {
@@ -229,7 +228,7 @@ fn repair<'a>(raw: &'a str, warnings: &mut Vec<Warning>) -> Cow<'a, str> {
             out.push_str(&raw[copied..start]);
             out.push_str(&new);
             copied = at;
-            warnings.push(warning);
+            Warning::add(warnings, || warning);
         }
     }
     match mended {

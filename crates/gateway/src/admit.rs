@@ -171,11 +171,13 @@ impl<'a> Fields<'a> {
             match FIELDS.iter().find(|field| **field == name) {
                 Some(_) if value.get() == "null" => {}
                 Some(field) if known.iter().any(|(seen, _)| seen == field) => {
-                    let message = "given twice; the first value was kept";
-                    warnings.push(Warning::new(WarningCode::DuplicateProperty, *field, message));
+                    Warning::add(warnings, || {
+                        let message = "given twice; the first value was kept";
+                        Warning::new(WarningCode::DuplicateProperty, *field, message)
+                    });
                 }
                 Some(field) => known.push((*field, value)),
-                None => warnings.push(unknown_field(name)),
+                None => Warning::add(warnings, || unknown_field(name)),
             }
         }
         Ok(Self(known))

@@ -9,15 +9,33 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::{GatewayLimits, Problem};
 
-/// Reads a request's JSON body within the limits, unpacked if it was gzipped.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &GatewayLimits) -> Result<Bytes, Problem> {
+/// Longest time that a refused body is read on for.
+const DRAIN_MS: u64 = 1_000;
+
+/// Refuses by the head alone what can't be read; says whether the body is gzipped.
+pub(crate) fn check_head(headers: &HeaderMap, limits: &GatewayLimits) -> Result<bool, Problem> {
     check_content_type(headers)?;
     let gzipped = is_gzipped(headers)?;
     if announced_length(headers).is_some_and(|length| length > limits.body_bytes_max as u64) {
         return Err(too_large("gateway.body_bytes_max", limits.body_bytes_max));
     }
-    let packed = collect(body, limits).await?;
-    if gzipped { unpack(&packed, limits) } else { Ok(packed) }
+    Ok(gzipped)
+}
+
+/// Reads on in a body that was refused, within bounds: a client that writes all of its request
+/// before it reads would otherwise see a broken connection instead of the answer.
+pub(crate) async fn drain(body: &mut Body, limits: &GatewayLimits) {
+    let rest = async {
+        let mut left = limits.body_bytes_max.saturating_mul(8);
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whoever is slower than that gets the answer or not, as the network has it.
+    let _in_time = tokio::time::timeout(Duration::from_millis(DRAIN_MS), rest).await;
 }
 
 /// The length that the client announced, which bounds what the request may hold.
@@ -25,7 +43,7 @@ pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-pub(crate) fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
+fn is_gzipped(headers: &HeaderMap) -> Result<bool, Problem> {
     match headers.get(header::CONTENT_ENCODING).map(|v| v.as_bytes().to_ascii_lowercase()).as_deref() {
         None | Some(b"" | b"identity") => Ok(false),
         Some(b"gzip" | b"x-gzip") => Ok(true),
@@ -47,7 +65,8 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", detail))
 }
 
-async fn collect(body: Body, limits: &GatewayLimits) -> Result<Bytes, Problem> {
+/// Reads the body as it comes over the wire.
+pub(crate) async fn collect(body: &mut Body, limits: &GatewayLimits) -> Result<Bytes, Problem> {
     let reading = Limited::new(body, limits.body_bytes_max).collect();
     match tokio::time::timeout(Duration::from_millis(limits.body_timeout_ms), reading).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
@@ -67,7 +86,7 @@ async fn collect(body: Body, limits: &GatewayLimits) -> Result<Bytes, Problem> {
 }
 
 /// Unpacks at most one byte more than the limit, so that a gzip bomb costs no more than that.
-fn unpack(packed: &[u8], limits: &GatewayLimits) -> Result<Bytes, Problem> {
+pub(crate) fn unpack(packed: &[u8], limits: &GatewayLimits) -> Result<Bytes, Problem> {
     let max = limits.unpacked_bytes_max;
     let mut unpacked = Vec::with_capacity((packed.len() * 4).min(max));
     let read = MultiGzDecoder::new(packed).take(max as u64 + 1).read_to_end(&mut unpacked);

@@ -1,5 +1,8 @@
+use std::fmt;
+
 use axum::http::StatusCode;
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use suanpan_event::parse_time;
 
@@ -15,10 +18,48 @@ pub(crate) struct Batch<'a> {
     pub sent_at_ms: Option<i64>,
 }
 
+/// More elements than any setting allows are counted, not kept: `[1,1,1,…]` must not cost eight
+/// times its size.
+const ELEMENTS_KEPT_MAX: usize = 100_000;
+
+/// The elements of an array.
+struct Elements<'a> {
+    kept: Vec<&'a RawValue>,
+    count: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Kept;
+        impl<'de> Visitor<'de> for Kept {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of events")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Elements<'de>, A::Error> {
+                let mut elements = Elements { kept: Vec::new(), count: 0 };
+                while elements.count < ELEMENTS_KEPT_MAX
+                    && let Some(element) = array.next_element()?
+                {
+                    elements.kept.push(element);
+                    elements.count += 1;
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    elements.count += 1;
+                }
+                Ok(elements)
+            }
+        }
+        json.deserialize_seq(Kept)
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow, default)]
-    events: Option<Vec<&'a RawValue>>,
+    events: Option<Elements<'a>>,
     #[serde(borrow, default)]
     sent_at: Option<&'a RawValue>,
 }
@@ -29,22 +70,22 @@ pub(crate) fn decode<'a>(body: &'a [u8], limits: &GatewayLimits) -> Result<Batch
     let text = std::str::from_utf8(body).map_err(|e| {
         malformed(format!("the body is not UTF-8: the first wrong byte is at offset {}", e.valid_up_to()))
     })?;
-    let batch = if text.trim_start().starts_with('[') {
-        Batch { events: parse(text)?, sent_at_ms: None }
+    let (events, sent_at_ms) = if text.trim_start().starts_with('[') {
+        (parse(text)?, None)
     } else {
         let envelope: Envelope<'a> = parse(text)?;
         match envelope.events {
-            Some(events) => Batch { events, sent_at_ms: envelope.sent_at.and_then(instant) },
-            None => Batch { events: vec![parse(text)?], sent_at_ms: None },
+            Some(events) => (events, envelope.sent_at.and_then(instant)),
+            None => (Elements { kept: vec![parse(text)?], count: 1 }, None),
         }
     };
-    if batch.events.len() > limits.events_per_request_max {
-        let (count, max) = (batch.events.len(), limits.events_per_request_max);
+    if events.count > limits.events_per_request_max {
+        let (count, max) = (events.count, limits.events_per_request_max);
         let detail = format!("{count} events in one request; the limit events_per_request_max is {max}");
         let problem = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_events", detail);
         return Err(problem.limit("gateway.events_per_request_max"));
     }
-    Ok(batch)
+    Ok(Batch { events: events.kept, sent_at_ms })
 }
 
 /// An instant: RFC 3339 text, or a number of milliseconds since 1970.

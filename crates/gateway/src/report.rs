@@ -48,11 +48,18 @@ impl Gateway {
         Self { catalog, log, limits: Arc::new(limits), clock, inflight: Arc::new(Semaphore::new(units)) }
     }
 
-    async fn report(&self, headers: &HeaderMap, body: Body) -> Result<Report, Problem> {
+    async fn report(&self, headers: &HeaderMap, body: &mut Body) -> Result<Report, Problem> {
         let snapshot = self.catalog.snapshot();
         let grant = auth::write_key(&snapshot, headers)?;
-        let _held = self.hold(headers)?;
-        let body = body::read(headers, body, &self.limits).await?;
+        let gzipped = body::check_head(headers, &self.limits)?;
+        let announced = body::announced_length(headers).unwrap_or(self.limits.body_bytes_max as u64);
+        let _wire =
+            self.hold(usize::try_from(announced).unwrap_or(usize::MAX).min(self.limits.body_bytes_max))?;
+        let packed = body::collect(body, &self.limits).await?;
+        // Beside the body stand its records, which are about as large. Held only from here on, so
+        // that slow uploads of small bodies don't keep others out.
+        let _unpacked = self.hold(if gzipped { 2 * self.limits.unpacked_bytes_max } else { packed.len() })?;
+        let body = if gzipped { body::unpack(&packed, &self.limits)? } else { packed };
         metrics::body(body.len());
         let batch = native::decode(&body, &self.limits)?;
         let received_time_ms = (self.clock)();
@@ -72,14 +79,8 @@ impl Gateway {
     }
 
     /// Reserves memory for a request, so that many large ones at once are refused, not swapped.
-    fn hold(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Problem> {
-        let limits = &self.limits;
-        let announced = body::announced_length(headers).unwrap_or(limits.body_bytes_max as u64);
-        let wire = usize::try_from(announced).unwrap_or(usize::MAX).min(limits.body_bytes_max);
-        let unpacked = if body::is_gzipped(headers)? { limits.unpacked_bytes_max } else { 0 };
-        // Beside the body stand its records, which are about as large.
-        let units = (2 * wire + 2 * unpacked).div_ceil(INFLIGHT_UNIT_BYTES).max(1);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
+    fn hold(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let units = u32::try_from(bytes.div_ceil(INFLIGHT_UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
         Arc::clone(&self.inflight).try_acquire_many_owned(units).map_err(|_all_taken| {
             let detail = "too many reports at once; send it again in a second";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
@@ -94,9 +95,13 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new().route("/v1/events", post(post_events)).with_state(gateway)
 }
 
-async fn post_events(State(gateway): State<Gateway>, headers: HeaderMap, body: Body) -> Response {
+async fn post_events(State(gateway): State<Gateway>, headers: HeaderMap, mut body: Body) -> Response {
     let started = Instant::now();
-    match gateway.report(&headers, body).await {
+    let reported = gateway.report(&headers, &mut body).await;
+    if reported.is_err() {
+        body::drain(&mut body, &gateway.limits).await;
+    }
+    match reported {
         Ok(report) => {
             metrics::request("ok", started.elapsed());
             Json(report).into_response()
@@ -193,9 +198,13 @@ fn log_problem(error: LogError) -> Problem {
             unavailable("log_full", "the server's disk is full; nothing of this request was kept", 30)
         }
         // Sending it again would not help: the log's limits are set below the gateway's.
-        LogError::RecordTooLarge { .. } | LogError::BatchTooLarge { .. } => {
+        LogError::RecordTooLarge { .. } => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())
-                .limit("log.segment_bytes_max")
+                .limit("gateway.event_bytes_max")
+        }
+        LogError::BatchTooLarge { option, .. } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", error.to_string())
+                .limit(format!("log.{option}"))
         }
         _ => {
             tracing::error!(%error, "the log refused an append");

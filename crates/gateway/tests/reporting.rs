@@ -204,3 +204,29 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn an_odd_event_is_told_of_in_a_few_words() {
+    let edge = Edge::new().await;
+    let fields: Vec<String> = (0..2500).map(|n| format!("\"f{n}\":1")).collect();
+    let body = format!("{{\"event\":\"e\",\"user_id\":\"u\",{}}}", fields.join(","));
+    let (_, report) = edge.send(&edge.key, body.clone()).await;
+    assert_eq!(report["results"][0]["status"], "warning");
+    let text = report.to_string();
+    assert!(text.len() < 4000, "{} bytes answer {} bytes: {}", text.len(), body.len(), &text[..200]);
+    let numbers =
+        format!(r#"{{"event":"e","user_id":"u","properties":{{"n":[{}]}}}}"#, vec!["1e999"; 4000].join(","));
+    let (_, report) = edge.send(&edge.key, numbers).await;
+    assert_eq!(report["results"][0]["notes"].as_array().unwrap().len(), suanpan_event::WARNINGS_MAX);
+}
+
+#[tokio::test]
+async fn a_million_elements_are_counted_and_refused() {
+    let edge = Edge::new().await;
+    let (status, problem) = edge.send(&edge.key, format!("[{}1]", "1,".repeat(500_000))).await;
+    assert_eq!(
+        (status, &problem["limit"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("gateway.events_per_request_max"))
+    );
+    assert!(problem["detail"].as_str().unwrap().starts_with("500001 events"), "{problem}");
+}

@@ -3,7 +3,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use suanpan_event::AppId;
 use uuid::Uuid;
 
-const HOUR_MS: i64 = 3_600_000;
+/// Ids are forgotten by the minute of their event's time.
+const MINUTE_MS: i64 = 60_000;
 
 /// An event's identity across all apps: its id, blended with its app's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,14 +57,14 @@ pub(crate) struct RecentIds {
     ids_max: usize,
     horizon_ms: i64,
     ids: HashSet<IdentityKey>,
-    by_hour: BTreeMap<i64, Vec<IdentityKey>>,
+    by_minute: BTreeMap<i64, Vec<IdentityKey>>,
 }
 
 impl RecentIds {
     /// An empty memory of events at or after `now_ms - window_ms`.
     pub fn new(window_ms: i64, ids_max: usize, now_ms: i64) -> Self {
         let horizon_ms = now_ms - window_ms;
-        Self { window_ms, ids_max, horizon_ms, ids: HashSet::new(), by_hour: BTreeMap::new() }
+        Self { window_ms, ids_max, horizon_ms, ids: HashSet::new(), by_minute: BTreeMap::new() }
     }
 
     /// Looks up an event, and remembers it if it is recent and new.
@@ -75,14 +76,14 @@ impl RecentIds {
             return Seen::AskStore;
         }
         self.ids.insert(key);
-        self.by_hour.entry(event_time_ms.div_euclid(HOUR_MS)).or_default().push(key);
+        self.by_minute.entry(event_time_ms.div_euclid(MINUTE_MS)).or_default().push(key);
         Seen::New
     }
 
     /// Remembers a stored event while the memory is rebuilt.
     pub fn remember(&mut self, key: IdentityKey, event_time_ms: i64) {
         if self.ids.insert(key) {
-            self.by_hour.entry(event_time_ms.div_euclid(HOUR_MS)).or_default().push(key);
+            self.by_minute.entry(event_time_ms.div_euclid(MINUTE_MS)).or_default().push(key);
         }
     }
 
@@ -91,16 +92,16 @@ impl RecentIds {
         self.horizon_ms = self.horizon_ms.max(time_ms);
     }
 
-    /// Forgets what is older than the window, and the oldest hours beyond the bound on ids.
+    /// Forgets what is older than the window, and the oldest minutes beyond the bound on ids.
     /// Returns whether the bound was hit.
     pub fn trim(&mut self, now_ms: i64) -> bool {
-        let window_start = (now_ms - self.window_ms).div_euclid(HOUR_MS);
-        while self.by_hour.first_key_value().is_some_and(|(hour, _)| *hour < window_start) {
-            self.drop_oldest_hour();
+        let window_start = (now_ms - self.window_ms).div_euclid(MINUTE_MS);
+        while self.by_minute.first_key_value().is_some_and(|(minute, _)| *minute < window_start) {
+            self.drop_oldest_minute();
         }
         let bounded = self.ids.len() > self.ids_max;
         while self.ids.len() > self.ids_max {
-            self.drop_oldest_hour();
+            self.drop_oldest_minute();
         }
         bounded
     }
@@ -110,12 +111,12 @@ impl RecentIds {
         self.ids.len()
     }
 
-    fn drop_oldest_hour(&mut self) {
-        if let Some((hour, keys)) = self.by_hour.pop_first() {
+    fn drop_oldest_minute(&mut self) {
+        if let Some((minute, keys)) = self.by_minute.pop_first() {
             for key in keys {
                 self.ids.remove(&key);
             }
-            self.forget_before((hour + 1) * HOUR_MS);
+            self.forget_before((minute + 1) * MINUTE_MS);
         }
     }
 }
@@ -124,6 +125,7 @@ impl RecentIds {
 mod tests {
     use super::*;
 
+    const HOUR_MS: i64 = 60 * MINUTE_MS;
     const NOW: i64 = 1_000 * HOUR_MS;
 
     fn key(n: u128) -> IdentityKey {

@@ -68,5 +68,10 @@ pub(crate) async fn from_store(
 }
 
 fn probe<'a>(event: &'a Event<'_>) -> StoredIdProbe<'a> {
-    StoredIdProbe { event: &event.event, event_time_ms: event.event_time_ms, event_id: event.event_id }
+    StoredIdProbe {
+        event: &event.event,
+        event_time_ms: event.event_time_ms,
+        client_time_ms: event.client_time_ms,
+        event_id: event.event_id,
+    }
 }

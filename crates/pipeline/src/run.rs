@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -135,6 +136,12 @@ impl Pipeline {
             let entries = match self.read(&mut reader, &mut stop, stopping).await {
                 Ok(entries) => entries,
                 Err(LogError::Closed) => return Ok(()),
+                Err(error @ LogError::Io { .. }) if !stopping => {
+                    // Too many open files, or a bad sector: the gateway must go on accepting.
+                    tracing::error!(%error, "the log can't be read just now; nothing is lost, but events wait");
+                    tokio::time::sleep(Duration::from_millis(self.config.retry_pause_ms_max)).await;
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             if entries.is_empty() {
@@ -153,6 +160,7 @@ impl Pipeline {
         let (epoch, partition) = (self.log.epoch(), self.log.partition());
         let mut retry = Retry::new(self.config.retry_pause_ms_max, stop);
         let committed = retrying!(retry, self.warehouse.committed(epoch, partition));
+        retrying!(retry, self.warehouse.end_inserts(epoch, partition));
         self.stored_before = retrying!(retry, self.warehouse.stored_offsets(epoch, partition, committed));
         self.check_log(committed)?;
         self.rebuild_recent(stop).await?;
@@ -251,9 +259,7 @@ impl Pipeline {
         let mut fates = fate::from_memory(events, &self.stored_before, &mut self.keys, &mut self.recent);
         retrying!(retry, fate::from_store(events, &mut fates, &self.warehouse));
         let rows = self.rows(events, &fates);
-        if !rows.is_empty() {
-            retrying!(retry, self.warehouse.insert_events(batch, &rows));
-        }
+        self.write(batch, &rows, &mut retry).await?;
         let ledger = tally(&decoded, &fates).entries();
         retrying!(retry, self.warehouse.insert_ledger(batch, &ledger));
 
@@ -267,6 +273,27 @@ impl Pipeline {
         metrics::batch(entries.len(), started.elapsed(), oldest.map(|ms| now_ms() - ms));
         let bounded = self.recent.trim(now_ms());
         metrics::dedupe(self.recent.len(), bounded);
+        Ok(())
+    }
+
+    /// Inserts rows until all are stored. A try that failed may have stored some of them (a batch of
+    /// many days is not one atomic piece, and the answer may have been lost): it is ended, and only
+    /// what is missing is sent again.
+    async fn write(
+        &self,
+        batch: BatchId,
+        rows: &[EventRow<'_>],
+        retry: &mut Retry<'_>,
+    ) -> Result<(), PipelineError> {
+        let mut missing = Cow::Borrowed(rows);
+        while !missing.is_empty() {
+            let Err(error) = self.warehouse.insert_events(batch, &missing).await else { break };
+            retry.pause_after(&error).await?;
+            retrying!(retry, self.warehouse.end_inserts(batch.epoch, batch.partition));
+            let stored =
+                retrying!(retry, self.warehouse.stored_offsets(batch.epoch, batch.partition, batch.first));
+            missing.to_mut().retain(|row| !stored.contains(row.log_offset));
+        }
         Ok(())
     }
 
@@ -284,15 +311,11 @@ impl Pipeline {
 
     /// Tells the answers what changed.
     fn mark(&self, rows: &[EventRow<'_>]) {
-        // Neighbours mostly share app and day, so consecutive equal ones are told once.
-        let mut told = None;
-        for row in rows {
-            let date = report_date(row.event_time_ms);
-            let this = (&row.app_id, date);
-            if told != Some(this) {
-                self.watermarks.bump(&row.app_id, [date], row.received_time_ms);
-                told = Some(this);
-            }
+        // Neighbours mostly share app and day, so a run of them is told at once.
+        let day = |row: &EventRow<'_>| report_date(row.event_time_ms);
+        for run in rows.chunk_by(|a, b| a.app_id == b.app_id && day(a) == day(b)) {
+            let newest = run.iter().map(|row| row.received_time_ms).max().unwrap_or_default();
+            self.watermarks.bump(&run[0].app_id, [day(&run[0])], newest);
         }
     }
 

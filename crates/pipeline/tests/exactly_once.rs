@@ -291,3 +291,22 @@ fn a_batch_over_more_days_than_one_insert_takes_is_stored_once() {
         stations.check(days.unsigned_abs(), 20).await;
     });
 }
+
+/// A clock's correction differs by the network's delay each time an event is sent.
+#[test]
+fn a_corrected_event_counts_once_though_its_correction_differs() {
+    testing::run(async |warehouse| {
+        let stations = Stations::new(warehouse).await;
+        let id = Uuid::new_v4();
+        let client_time_ms = now_ms() - 13 * DAY_MS;
+        let sent = |delay_ms: i64| Event {
+            client_time_ms: Some(client_time_ms),
+            ..stations.event(id, now_ms() - 8 * DAY_MS + delay_ms)
+        };
+        stations.append(&[sent(0)]).await;
+        stations.pass().await;
+        stations.append(&[sent(1_700)]).await;
+        stations.pass().await;
+        stations.check(1, 1).await;
+    });
+}

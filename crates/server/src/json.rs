@@ -1,9 +1,13 @@
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use suanpan_gateway::Problem;
+
+/// Time a client may take to send a body under `/api`.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A JSON body under `/api`, or why it can't be read; errors say where the JSON is wrong. The
 /// handler looks into it after it has checked who is asking.
@@ -31,7 +35,11 @@ impl<S: Send + Sync> FromRequest<S> for TextBody {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let text = String::from_request(request, state).await;
+        let reading = String::from_request(request, state);
+        let Ok(text) = tokio::time::timeout(BODY_TIMEOUT, reading).await else {
+            let detail = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+            return Ok(Self(Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))));
+        };
         Ok(Self(text.map_err(|rejection| {
             let problem = |code| Problem::new(rejection.status(), code, rejection.body_text());
             match rejection.status() {

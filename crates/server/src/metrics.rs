@@ -1,5 +1,7 @@
 //! Metrics of the process: the recorder, and the page that Prometheus reads.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +27,9 @@ const BYTES: [f64; 10] = [
 /// How many shared something, in powers of four.
 const COUNTS: [f64; 9] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16_384.0, 65_536.0];
 
+/// How often samples are folded into their buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Renders what was recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct MetricsHandle(PrometheusHandle);
@@ -40,10 +45,18 @@ pub fn install_recorder() -> Result<MetricsHandle, BuildError> {
         .set_buckets_for_metric(Suffix("_bytes".to_owned()), &BYTES)?
         .set_buckets_for_metric(Suffix("_group_records".to_owned()), &COUNTS)?
         .set_buckets_for_metric(Suffix("_group_batches".to_owned()), &COUNTS)?;
-    builder.install_recorder().map(MetricsHandle)
+    let handle = builder.install_recorder()?;
+    let upkeep = handle.clone();
+    // Histograms keep every sample until somebody looks; where nobody scrapes, this thread does.
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(UPKEEP);
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(MetricsHandle(handle))
 }
 
 pub(crate) async fn page(State(handle): State<MetricsHandle>) -> Response {
-    handle.0.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.0.render()).into_response()
 }

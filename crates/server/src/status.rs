@@ -66,6 +66,7 @@ pub(crate) async fn outcomes(
     headers: HeaderMap,
 ) -> Reply<Json<OutcomesBody>> {
     let app = api.access.read(&headers, &app)?;
+    api.app_view(&app)?;
     let totals = api.warehouse.outcome_totals(&app).await.map_err(|e| warehouse(&e))?;
     let outcomes: Vec<OutcomeBody> = totals
         .into_iter()

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use jiff::civil::Date;
 use serde_json::json;
 use suanpan_event::{Outcome, report_date};
+use uuid::Uuid;
 
 use crate::arrow::encode;
 use crate::client::Statement;
 use crate::error::{Result, WarehouseError};
 use crate::metrics;
+use crate::reconcile::insert_prefix;
 use crate::rows::{BatchId, EventRow, LedgerEntry};
 use crate::schema::PARTITIONS_MAX;
 use crate::warehouse::Warehouse;
@@ -57,6 +59,7 @@ impl Warehouse {
         let (first, last) = (rows.first().map(|r| r.log_offset), rows.last().map(|r| r.log_offset));
         let part = format!("{}-{}-{}", rows.len(), first.unwrap_or_default(), last.unwrap_or_default());
         let mut options = insert_options(batch.token("events", &part));
+        options.push(("query_id", insert_prefix(batch.epoch, batch.partition) + &Uuid::new_v4().to_string()));
         options.push(("max_partitions_per_insert_block", PARTITIONS_MAX.to_string()));
         self.insert("events", rows.len(), Statement { sql: &sql, options, data: Some(encoded.body) }).await
     }

@@ -30,8 +30,25 @@ pub struct StoredIdProbe<'a> {
     pub event: &'a str,
     /// Its time, in milliseconds since 1970-01-01 UTC.
     pub event_time_ms: i64,
+    /// The client's own time, where the event's was corrected. A correction differs a little each
+    /// time the event is sent; the client's time does not.
+    pub client_time_ms: Option<i64>,
     /// Its id.
     pub event_id: Uuid,
+}
+
+impl StoredIdProbe<'_> {
+    /// The column that is the same each time the event is sent, and its value.
+    fn steady_time(&self) -> (&'static str, i64) {
+        self.client_time_ms.map_or(("event_time", self.event_time_ms), |ms| ("client_time", ms))
+    }
+
+    /// The days it may be stored under: its own, and its neighbours where a correction may differ.
+    fn dates(&self) -> impl Iterator<Item = String> {
+        let around = if self.client_time_ms.is_some() { -1..=1 } else { 0..=0 };
+        let time_ms = self.event_time_ms;
+        around.map(move |days: i64| format!("'{}'", report_date(time_ms + days * 24 * HOUR_MS)))
+    }
 }
 
 /// What [`Warehouse::recent_ids`] went through.
@@ -55,6 +72,16 @@ impl Warehouse {
         );
         let text = self.writer().text(Statement { sql: &sql, ..Statement::default() }).await?;
         text.trim().parse().map_err(WarehouseError::decode)
+    }
+
+    /// Ends INSERTs of this log's batches that are still running, from a client that has gone away
+    /// or has given up waiting: what they store must be known before anything is sent again.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
+    pub async fn end_inserts(&self, epoch: u64, partition: u32) -> Result<()> {
+        let prefix = insert_prefix(epoch, partition);
+        self.writer().run(&format!("KILL QUERY WHERE startsWith(query_id, {}) SYNC", quoted(&prefix))).await
     }
 
     /// The offsets at or after `from` whose events are stored.
@@ -147,51 +174,51 @@ impl Warehouse {
         }
     }
 
-    /// Which of these events are stored. Exact: name, time and id must be the same, as they are
-    /// when a client or an import reports an event again.
+    /// Which of these events are stored. Exact: name, time (the client's own, if it was corrected)
+    /// and id must be the same, as they are when a client or an import reports an event again.
     ///
     /// # Errors
     /// ClickHouse does not answer.
     pub async fn stored_ids(&self, app: &AppId, probes: &[StoredIdProbe<'_>]) -> Result<HashSet<Uuid>> {
         let mut stored = HashSet::new();
-        let mut rest = probes;
-        while !rest.is_empty() {
-            let (sql, taken) = self.probe_statement(app, rest);
-            self.read_rows(&sql, |row| {
-                stored.insert(row.uuid()?);
-                Some(())
-            })
-            .await?;
-            rest = &rest[taken..];
+        let (corrected, exact): (Vec<_>, Vec<_>) = probes.iter().partition(|p| p.client_time_ms.is_some());
+        for probes in [exact, corrected] {
+            let mut rest: &[&StoredIdProbe<'_>] = &probes;
+            while !rest.is_empty() {
+                let (sql, taken) = self.probe_statement(app, rest);
+                self.read_rows(&sql, |row| {
+                    stored.insert(row.uuid()?);
+                    Some(())
+                })
+                .await?;
+                rest = &rest[taken..];
+            }
         }
         Ok(stored)
     }
 
-    /// A statement for as many of the probes as fit. `report_date` leaves only their days; the rest is
-    /// the sort key, so that each probe reads one granule.
-    fn probe_statement(&self, app: &AppId, probes: &[StoredIdProbe<'_>]) -> (String, usize) {
+    /// A statement for as many of the probes as fit; all are of one kind. `report_date` leaves only
+    /// their days. For exact times the rest is the sort key, so that each probe reads one granule.
+    fn probe_statement(&self, app: &AppId, probes: &[&StoredIdProbe<'_>]) -> (String, usize) {
         let mut tuples: Vec<String> = Vec::new();
         let mut dates: Vec<String> = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut column) = (0, "event_time");
         for probe in probes.iter().take(PROBES_PER_STATEMENT) {
-            let tuple = format!(
-                "({}, '{}', '{}')",
-                quoted(probe.event),
-                time_text(probe.event_time_ms),
-                probe.event_id
-            );
+            let (steady, time_ms) = probe.steady_time();
+            column = steady;
+            let tuple = format!("({}, '{}', '{}')", quoted(probe.event), time_text(time_ms), probe.event_id);
             bytes += tuple.len() + 2;
             if bytes > STATEMENT_BYTES_MAX && !tuples.is_empty() {
                 break;
             }
             tuples.push(tuple);
-            dates.push(format!("'{}'", report_date(probe.event_time_ms)));
+            dates.extend(probe.dates());
         }
         dates.sort_unstable();
         dates.dedup();
         let sql = format!(
             "SELECT event_id FROM {}.events_local WHERE app_id = '{app}' AND report_date IN ({}) \
-             AND (event, event_time, event_id) IN ({}) FORMAT RowBinary",
+             AND (event, {column}, event_id) IN ({}) FORMAT RowBinary",
             self.database(),
             dates.join(", "),
             tuples.join(", "),
@@ -238,4 +265,9 @@ mod tests {
         assert_eq!(time_text(0), "1970-01-01 00:00:00.000");
         assert_eq!(time_text(1_709_251_200_007), "2024-03-01 00:00:00.007");
     }
+}
+
+/// How the query ids of a log's INSERTs begin.
+pub(crate) fn insert_prefix(epoch: u64, partition: u32) -> String {
+    format!("suanpan-insert|{epoch}|{partition}|")
 }

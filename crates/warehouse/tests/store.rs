@@ -247,6 +247,7 @@ fn stored_ids_are_found_by_name_time_and_id() {
         let probes: Vec<_> = known
             .iter()
             .map(|(event, event_time_ms, event_id)| StoredIdProbe {
+                client_time_ms: None,
                 event,
                 event_time_ms: *event_time_ms,
                 event_id: *event_id,
