@@ -1,7 +1,9 @@
 //! The HTTP API as the command line uses it: the same one that everybody uses.
 
+use std::net::IpAddr;
+
 use anyhow::{Context as _, Result, anyhow, bail};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{ClientBuilder, Method, RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -33,13 +35,16 @@ impl Client {
                 )
             })?,
         };
-        Ok(Self::with_token(&remote.url, &token))
+        Self::with_token(&remote.url, &token)
     }
 
     /// A server by URL and secret.
-    pub fn with_token(url: &str, token: &str) -> Self {
-        let url = url.trim_end_matches('/').to_owned();
-        Self { http: reqwest::Client::new(), url, token: token.to_owned() }
+    ///
+    /// # Errors
+    /// The HTTP client can't be made.
+    pub fn with_token(url: &str, token: &str) -> Result<Self> {
+        let http = http_client(url).build().context("can't make an HTTP client")?;
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), token: token.to_owned() })
     }
 
     /// Reads something.
@@ -106,6 +111,20 @@ impl Client {
     }
 }
 
+/// A client for this server. A proxy that the environment names (`HTTP_PROXY`) is for servers
+/// elsewhere: one on this machine would be sought on the proxy's, and handed the secret there.
+pub fn http_client(url: &str) -> ClientBuilder {
+    let builder = reqwest::Client::builder();
+    if is_on_this_machine(url) { builder.no_proxy() } else { builder }
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    address.map_or(host.trim_end_matches('.') == "localhost", |address| address.to_canonical().is_loopback())
+}
+
 /// A problem document as text for people.
 fn problem_text(status: u16, body: &[u8]) -> String {
     let Ok(problem) = serde_json::from_slice::<Value>(body) else {
@@ -147,4 +166,26 @@ pub fn read_input(file: &std::path::Path) -> Result<String> {
         return std::io::read_to_string(std::io::stdin()).context("can't read standard input");
     }
     std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_hosts_are_on_this_machine() {
+        let check = |url: &str, expected: bool| assert_eq!(is_on_this_machine(url), expected, "{url}");
+        check("http://127.0.0.1:8765", true);
+        check("http://127.9.0.1/v1", true);
+        check("http://[::1]:8765", true);
+        check("http://[::ffff:127.0.0.1]", true);
+        check("HTTP://LocalHost:1", true);
+        check("http://localhost.", true);
+        check("http://localhost.example.org", false);
+        check("http://127.0.0.1.example.org", false);
+        check("http://10.0.0.1", false);
+        check("http://[2001:db8::1]", false);
+        check("https://127.0.0.1@example.org", false);
+        check("no URL", false);
+    }
 }

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod config;
 mod demo;
+mod folders;
 mod import;
 mod metrics_reference;
 mod secrets;

@@ -1,13 +1,12 @@
 //! Wires the stations together and runs them until told to stop.
 
-use std::fs::DirBuilder;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use suanpan_answers::Answers;
 use suanpan_catalog::Catalog;
 use suanpan_gateway::{Gateway, system_clock};
@@ -16,11 +15,14 @@ use suanpan_pipeline::{Pipeline, PipelineError};
 use suanpan_server::{AdminToken, Api, MetricsHandle, Router};
 use suanpan_warehouse::{ChildCommand, Engine, EngineConfig, Watermarks};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::secrets;
+use crate::{folders, secrets};
+
+/// How long the start waits to learn where the last life ended.
+const PREPARE_WITHIN: Duration = Duration::from_secs(15);
 
 /// A server that accepts events and answers questions.
 pub struct Server {
@@ -42,11 +44,11 @@ impl Server {
     pub async fn start(config: Config, metrics: MetricsHandle) -> Result<Self> {
         // First of all, since a taken port is the likeliest mistake and the cheapest to find.
         let listener = suanpan_server::bind(&config.server).await?;
-        let data_dir = prepare(&config.storage.data_dir)?;
+        let data_dir = folders::data(&config.storage.data_dir)?;
         let admin = AdminToken::new(&secrets::admin_token(&data_dir)?);
         let catalog =
             Catalog::open_with_limits(&data_dir.join("catalog.sqlite"), config.catalog.clone()).await?;
-        let log = SegmentLog::open(LogConfig { dir: data_dir.join("log"), ..config.log.clone() })?;
+        let log = SegmentLog::open(LogConfig { dir: folders::log(&data_dir)?, ..config.log.clone() })?;
         let engine = Engine::start(engine_config(&config, &data_dir)?).await?;
         let warehouse = engine.warehouse();
         let has_tables = match warehouse.migrate().await {
@@ -67,8 +69,14 @@ impl Server {
         let progress = pipeline.progress();
         let (stop_pipeline, mut stopped) = watch::channel(false);
         if has_tables {
-            // A log that is behind the warehouse must not accept events.
-            pipeline.prepare(&mut stopped).await?;
+            // A log that is behind the warehouse must not accept events. Should the warehouse go away
+            // just now, accepting goes on all the same, and the pipeline finds out later.
+            match tokio::time::timeout(PREPARE_WITHIN, pipeline.prepare(&mut stopped)).await {
+                Ok(prepared) => prepared?,
+                Err(_elapsed) => {
+                    tracing::warn!("the warehouse is slow to say where to go on; events wait in the log")
+                }
+            }
         }
         let pipeline = tokio::spawn(async move {
             if !has_tables {
@@ -99,11 +107,29 @@ impl Server {
     }
 
     /// Serves until `stop`, then ends in the order of the journey: no more requests, the log read
-    /// to its end, the engine closed.
+    /// to its end, the engine closed. A signal that comes meanwhile ends it at once.
     ///
     /// # Errors
-    /// The pipeline ended by itself.
-    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<()> {
+    /// The pipeline ended by itself, or the end was not waited for: then the process must end as
+    /// well, and the engine's child follows it.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let (stopping, begun) = oneshot::channel::<()>();
+        let stop = async move {
+            stop.await;
+            let _run_is_over = stopping.send(());
+        };
+        let asked_again = async move {
+            // The sender is dropped when the server stops of its own accord.
+            let _begun_or_dropped = begun.await;
+            asked_to_stop().await;
+        };
+        tokio::select! {
+            ended = self.run_to_the_end(stop) => ended,
+            () = asked_again => bail!("stopped at once; the log keeps what is not stored yet"),
+        }
+    }
+
+    async fn run_to_the_end(mut self, stop: impl Future<Output = ()>) -> Result<()> {
         let serving = suanpan_server::serve(self.listener, self.router, &self.config.server, stop);
         let ended_early = tokio::select! {
             () = serving => None,
@@ -123,19 +149,6 @@ impl Server {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The data folder, made if it is missing, as an absolute path: the engine's child needs one.
-fn prepare(data_dir: &Path) -> Result<PathBuf> {
-    let shown = data_dir.display();
-    // Its log holds what people did, so nobody else on the machine may look into it.
-    let mut folder = DirBuilder::new();
-    folder
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
-        .with_context(|| format!("can't make the data folder {shown}"))?;
-    data_dir.canonicalize().with_context(|| format!("can't open the data folder {shown}"))
 }
 
 /// The engine's configuration, with what follows from the rest.

@@ -17,14 +17,14 @@ impl Table {
         for head in heads {
             let head = head.as_ref();
             table.right.push(head.starts_with('#'));
-            table.head.push(head.trim_start_matches('#').to_owned());
+            table.head.push(printable(head.trim_start_matches('#').to_owned()));
         }
         table
     }
 
-    /// Adds a row; missing cells are empty.
+    /// Adds a row; missing cells are empty. Control characters are shown escaped, such as `\u{1b}`.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+        self.rows.push(cells.into_iter().map(printable).collect());
     }
 
     /// Whether there are no rows.
@@ -62,6 +62,22 @@ impl Table {
         line.push('\n');
         line
     }
+}
+
+/// Cells hold what events say, and whoever may report must not command the reader's terminal.
+fn printable(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// A bar whose length is `value` of `max`, at most `width` cells, in eighths of a cell.
@@ -113,6 +129,16 @@ mod tests {
         table.row(["下单".to_owned(), "1,204".to_owned()]);
         table.row(["view".to_owned(), "7".to_owned()]);
         assert_eq!(table.render(1), " name  events\n ────  ──────\n 下单   1,204\n view       7\n");
+    }
+
+    #[test]
+    fn control_characters_are_shown_rather_than_obeyed() {
+        let mut table = Table::new(["a\u{7}", "#b"]);
+        table.row(["\u{1b}[31m红\n\u{9b}2J\u{7f}".to_owned(), "1\t".to_owned()]);
+        let cell = "\\u{1b}[31m红\\n\\u{9b}2J\\u{7f}";
+        let rule = "─".repeat(cell.width());
+        let head = format!("a\\u{{7}}{}", " ".repeat(cell.width() - 6));
+        assert_eq!(table.render(0), format!("{head}    b\n{rule}  ───\n{cell}  1\\t\n"));
     }
 
     #[test]

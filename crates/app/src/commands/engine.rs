@@ -3,13 +3,13 @@ use suanpan_warehouse::Engine;
 
 use super::print;
 use crate::config::Config;
+use crate::folders;
 use crate::serve::{asked_to_stop, engine_config};
 
 /// Runs the engine alone, for other tools to look at the data.
 pub async fn run(config: Config) -> Result<()> {
     super::serve::speak(&config);
-    std::fs::create_dir_all(&config.storage.data_dir)?;
-    let data_dir = config.storage.data_dir.canonicalize()?;
+    let data_dir = folders::data(&config.storage.data_dir)?;
     let engine = Engine::start(engine_config(&config, &data_dir)?).await?;
     engine.warehouse().migrate().await?;
     let password = match engine.password_file() {

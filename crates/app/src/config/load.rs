@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Config;
 use super::setting::Setting;
@@ -19,7 +19,7 @@ pub struct Sources {
 ///
 /// # Errors
 /// An unknown key (with the nearest known one), a value of the wrong type or outside its limits,
-/// or an unreadable file; always with the place it stands in.
+/// or an unreadable file, always with the place it stands in; or values that do not fit together.
 pub fn load(sources: &Sources, environment: impl Iterator<Item = (String, String)>) -> Result<Config> {
     let mut config = Config::default();
     if let Some(path) = &sources.file {
@@ -34,7 +34,22 @@ pub fn load(sources: &Sources, environment: impl Iterator<Item = (String, String
         };
         apply(&mut config, key.trim(), value.trim()).with_context(|| format!("--set {key}"))?;
     }
+    fit_together(&config)?;
     Ok(config)
+}
+
+/// Settings that bound each other, whichever sources they came from.
+fn fit_together(config: &Config) -> Result<()> {
+    let gateway = &config.gateway;
+    // The most that the gateway reserves for one report: its body and its records, packed and unpacked.
+    let one_report = 2 * gateway.body_bytes_max + 2 * gateway.unpacked_bytes_max;
+    ensure!(
+        gateway.inflight_bytes_max >= one_report,
+        "gateway.inflight_bytes_max is {}, too little for one report: it must be at least {one_report}, twice \
+         the sum of gateway.body_bytes_max and gateway.unpacked_bytes_max",
+        gateway.inflight_bytes_max
+    );
+    Ok(())
 }
 
 fn apply_file(config: &mut Config, path: &Path) -> Result<()> {
@@ -62,7 +77,8 @@ fn flatten(prefix: &str, table: &toml::Table, values: &mut Vec<(String, String)>
 }
 
 /// A variable `SUANPAN_GATEWAY_BODY_BYTES_MAX` sets `gateway.body_bytes_max`. Variables that
-/// start with a section's name must name a setting; others (such as `SUANPAN_CACHE`) are not ours.
+/// start with a section's name must name a setting; others (such as `SUANPAN_CACHE`) are not ours,
+/// nor are those that Kubernetes sets for a Service with a name such as `suanpan-gateway`.
 fn apply_variable(config: &mut Config, name: &str, value: &str) -> Result<()> {
     let Some(rest) = name.strip_prefix("SUANPAN_") else { return Ok(()) };
     let wanted = rest.to_ascii_lowercase();
@@ -70,11 +86,29 @@ fn apply_variable(config: &mut Config, name: &str, value: &str) -> Result<()> {
         return (setting.set)(config, value).with_context(|| format!("in the environment: {name}"));
     }
     let section = wanted.split('_').next().unwrap_or_default();
-    if SETTINGS.iter().any(|s| s.section() == section) {
+    if SETTINGS.iter().any(|s| s.section() == section) && !tells_of_a_service(name, value) {
         let known = SETTINGS.iter().map(Setting::variable);
         bail!("unknown variable {name} in the environment{}", nearest(name, known));
     }
     Ok(())
+}
+
+/// Whether Kubernetes set this variable, to tell every container of a Service's address. Source:
+/// Kubernetes documentation, "Service", "Environment variables"; the older ones are of Docker's links.
+fn tells_of_a_service(name: &str, value: &str) -> bool {
+    const PROTOCOLS: [&str; 3] = ["TCP", "UDP", "SCTP"];
+    let is_url = PROTOCOLS.iter().any(|p| value.starts_with(&format!("{}://", p.to_ascii_lowercase())));
+    // …_PORT_8765_TCP, and the same with _ADDR, _PORT or _PROTO.
+    let names_a_port = name.match_indices("_PORT_").any(|(at, found)| {
+        let mut rest = name[at + found.len()..].split('_');
+        rest.next().is_some_and(|number| number.parse::<u16>().is_ok())
+            && rest.next().is_some_and(|protocol| PROTOCOLS.contains(&protocol))
+    });
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || (name.ends_with("_PORT") && is_url)
+        || names_a_port
 }
 
 fn apply(config: &mut Config, key: &str, value: &str) -> Result<()> {
@@ -134,6 +168,52 @@ mod tests {
         let variable = [("SUANPAN_GATEWAY_DEPTH".to_owned(), "1".to_owned())];
         let unknown = message(load(&Sources::default(), variable.into_iter()));
         assert!(unknown.contains("SUANPAN_GATEWAY_DEPTH_MAX"), "{unknown}");
+    }
+
+    fn with_variable(name: &str, value: &str) -> Result<Config> {
+        load(&Sources::default(), std::iter::once((name.to_owned(), value.to_owned())))
+    }
+
+    #[test]
+    fn variables_that_tell_of_a_kubernetes_service_are_passed_over() {
+        for service in ["GATEWAY", "SERVER", "LOG"] {
+            for (rest, value) in [
+                ("SERVICE_HOST", "10.0.0.1"),
+                ("SERVICE_PORT", "8765"),
+                ("SERVICE_PORT_HTTP", "8765"),
+                ("PORT", "tcp://10.0.0.1:8765"),
+                ("PORT", "udp://10.0.0.1:8765"),
+                ("PORT_8765_TCP", "tcp://10.0.0.1:8765"),
+                ("PORT_8765_TCP_ADDR", "10.0.0.1"),
+                ("PORT_8765_TCP_PORT", "8765"),
+                ("PORT_53_UDP_PROTO", "udp"),
+            ] {
+                let name = format!("SUANPAN_{service}_{rest}");
+                with_variable(&name, value).unwrap_or_else(|e| panic!("{name}={value}: {e:#}"));
+            }
+        }
+        for (name, value) in [
+            ("SUANPAN_GATEWAY_PORT", "8765"),
+            ("SUANPAN_GATEWAY_PORT_HTTP_TCP", "8765"),
+            ("SUANPAN_GATEWAY_PORT_8765_MAX", "8765"),
+            ("SUANPAN_GATEWAY_SERVICE", "tcp://10.0.0.1:8765"),
+        ] {
+            let unknown = message(with_variable(name, value));
+            assert!(unknown.contains("unknown variable") && unknown.contains(name), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn the_memory_for_reports_holds_one_of_them() {
+        let sizes = "[gateway]\nbody_bytes_max = 262144\nunpacked_bytes_max = 524288\ninflight_bytes_max = ";
+        with_file(&format!("{sizes}1572864")).unwrap();
+        let small = message(with_file(&format!("{sizes}1572863")));
+        for part in ["gateway.inflight_bytes_max is 1572863", "1572864", "gateway.unpacked_bytes_max"] {
+            assert!(small.contains(part), "{small}");
+        }
+        // Larger reports need more memory than the default, whichever source names them.
+        let large = message(with_variable("SUANPAN_GATEWAY_UNPACKED_BYTES_MAX", "268435456"));
+        assert!(large.contains("gateway.inflight_bytes_max is 268435456"), "{large}");
     }
 
     #[test]

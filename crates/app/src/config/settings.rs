@@ -117,7 +117,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "bytes",
         MIB,
         64 * GIB,
-        "Memory for reports being read at once; over it reports get 503."
+        "Memory for reports being read at once, at least twice `body_bytes_max` and `unpacked_bytes_max` together; over it reports get 503."
     ),
     number!(
         "gateway.body_timeout_ms",

@@ -70,7 +70,7 @@ pub async fn run(args: &DemoArgs, mut config: Config) -> Result<()> {
 }
 
 async fn tell(args: &DemoArgs, url: &str, data_dir: &std::path::Path) -> Result<()> {
-    let client = Client::with_token(url, &secrets::admin_token(data_dir)?);
+    let client = Client::with_token(url, &secrets::admin_token(data_dir)?)?;
     let keys = setup::prepare(&client, data_dir).await?;
     let before = outcomes(&client).await?;
     let report_started = Instant::now();
@@ -81,7 +81,7 @@ async fn tell(args: &DemoArgs, url: &str, data_dir: &std::path::Path) -> Result<
     let stored_in = report_started.elapsed();
     let after = outcomes(&client).await?;
     print(&show::counts(&report, &before, &after, (reported_in, stored_in)));
-    let reader = Client::with_token(url, &keys.read);
+    let reader = Client::with_token(url, &keys.read)?;
     for question in questions::ALL {
         setup::save(&client, question).await?;
         let (answer, cold) = ask(&reader, question).await?;

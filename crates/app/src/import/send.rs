@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Target;
 use super::batch::Batch;
 use super::progress::Progress;
+use crate::client::http_client;
 
 /// How long a server that is away or busy is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +114,7 @@ impl<'a> Sender<'a> {
     /// # Errors
     /// The HTTP client can't be made.
     pub fn new(target: &'a Target, patience: Patience, progress: &'a Progress) -> Result<Self> {
-        let http = reqwest::Client::builder()
+        let http = http_client(&target.url)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(ANSWER_TIMEOUT)
             .user_agent(concat!("suanpan-import/", env!("CARGO_PKG_VERSION")))

@@ -2,7 +2,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use suanpan_journey::{App, Reply, Server, rule};
+use suanpan_journey::{App, Reply, Server, eventually, rule};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 journeys! {
     reports_over_the_memory_for_them_are_asked_to_come_again,
@@ -12,15 +14,46 @@ journeys! {
 }
 
 async fn reports_over_the_memory_for_them_are_asked_to_come_again() {
-    let server = Server::start_with(&["gateway.inflight_bytes_max=1048576"]).await;
+    let sizes = ["gateway.body_bytes_max=262144", "gateway.unpacked_bytes_max=262144"];
+    let server = Server::start_with(&[sizes[0], sizes[1], "gateway.inflight_bytes_max=1048576"]).await;
     let app = App::create(&server.calls()).await;
-    // A body and its records are held: 1 MiB is not enough for both of this one.
-    let text = "x".repeat(30_000);
-    let large = vec![json!({ "event": "open", "user_id": "ann", "properties": { "text": text } }); 20];
-    app.report(&json!(large)).await.over_limit((503, "overloaded"), "inflight_bytes_max");
-    app.accept(&[json!({ "event": "open", "user_id": "ann" })]).await;
-    app.ask_until(&rule(json!({})), &json!([1])).await;
-    assert_eq!(app.outcomes().await, [("stored".to_owned(), 1)].into());
+    let event = json!({ "event": "open", "user_id": "ann" });
+    // Some that are as large as they may be take all the memory while they are being read.
+    let (mut large, mut accepted) = (Vec::new(), 0);
+    let refused = loop {
+        assert!(large.len() < 4, "four large reports take 1 MiB, and one more had room");
+        large.push(begin_large(&app).await);
+        let reply = app.report(&event).await;
+        if reply.status != 200 {
+            break reply;
+        }
+        accepted += 1;
+    };
+    refused.over_limit((503, "overloaded"), "inflight_bytes_max");
+    drop(large);
+    eventually("the memory is given back", 10, async || {
+        (app.report(&event).await.status == 200).then_some(())
+    })
+    .await;
+    accepted += 1;
+    app.ask_until(&rule(json!({})), &json!([accepted])).await;
+    assert_eq!(app.outcomes().await, [("stored".to_owned(), accepted)].into());
+}
+
+/// A report of 256 KiB of which only the head is sent, and which the server waits for.
+async fn begin_large(app: &App) -> TcpStream {
+    let mut stream = TcpStream::connect(app.url().replace("http://", "")).await.expect("the server accepts");
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         content-length: 262144\r\nexpect: 100-continue\r\n\r\n",
+        app.write_key
+    );
+    stream.write_all(head.as_bytes()).await.expect("the server reads");
+    // It asks for the body once the memory is held.
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.expect("the server answers");
+    assert_eq!(&answer, b"HTTP/1.1 100");
+    stream
 }
 
 async fn reports_over_the_append_queue_are_asked_to_come_again() {
