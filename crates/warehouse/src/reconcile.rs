@@ -256,6 +256,11 @@ fn time_text(ms: i64) -> String {
     clamped.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
 }
 
+/// How the query ids of a log's INSERTs begin.
+pub(crate) fn insert_prefix(epoch: u64, partition: u32) -> String {
+    format!("suanpan-insert|{epoch}|{partition}|")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,9 +270,4 @@ mod tests {
         assert_eq!(time_text(0), "1970-01-01 00:00:00.000");
         assert_eq!(time_text(1_709_251_200_007), "2024-03-01 00:00:00.007");
     }
-}
-
-/// How the query ids of a log's INSERTs begin.
-pub(crate) fn insert_prefix(epoch: u64, partition: u32) -> String {
-    format!("suanpan-insert|{epoch}|{partition}|")
 }
