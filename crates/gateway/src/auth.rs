@@ -7,7 +7,7 @@ use crate::Problem;
 
 /// The secret of a request: `Authorization: Bearer SECRET`, or `Basic` with the secret as the
 /// user name and an empty password, as HTTP clients make of `http://SECRET:@host/`.
-pub fn bearer_or_basic(headers: &HeaderMap) -> Option<String> {
+fn bearer_or_basic(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim();
@@ -22,7 +22,7 @@ pub fn bearer_or_basic(headers: &HeaderMap) -> Option<String> {
     }
 }
 
-/// Like [`bearer_or_basic`], with the answer for a request that has no readable secret.
+/// The secret of a request, sent as `Authorization: Bearer SECRET` or as the user name of `Basic`.
 ///
 /// # Errors
 /// 401 with code `key_missing`.

@@ -19,7 +19,7 @@ mod problem;
 mod reply;
 mod report;
 
-pub use auth::{bearer_or_basic, credentials};
+pub use auth::credentials;
 pub use limits::GatewayLimits;
 pub use problem::Problem;
 pub use reply::{EventResult, Report, Status};
