@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::AssignedSlot;
+use crate::{AssignedSlot, AttributeTerms};
 
 /// What an attribute's values are. [`crate::coerce`] says which JSON values count as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,9 +14,15 @@ pub enum AttributeType {
     Boolean,
     /// An instant, in milliseconds since 1970-01-01 UTC.
     Datetime,
+    /// Several texts. No single value: it has no slot.
+    #[serde(rename = "list")]
+    StringList,
 }
 
 impl AttributeType {
+    /// All types.
+    pub const ALL: [Self; 5] = [Self::String, Self::Number, Self::Boolean, Self::Datetime, Self::StringList];
+
     /// The type's name in rules, plans and messages.
     pub fn name(self) -> &'static str {
         match self {
@@ -24,6 +30,7 @@ impl AttributeType {
             Self::Number => "number",
             Self::Boolean => "boolean",
             Self::Datetime => "datetime",
+            Self::StringList => "list",
         }
     }
 }
@@ -39,6 +46,9 @@ pub struct Attribute {
     /// What people call it.
     #[serde(default)]
     pub title: String,
+    /// What else the plan says of it.
+    #[serde(flatten)]
+    pub terms: AttributeTerms,
     /// Its typed column, if one was free.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<AssignedSlot>,
@@ -67,7 +77,7 @@ const fn instant(name: &'static str, title: &'static str) -> BuiltIn {
 }
 
 /// All built-in attributes.
-pub const BUILT_INS: [BuiltIn; 10] = [
+pub const BUILT_INS: [BuiltIn; 20] = [
     text("event", "Event"),
     instant("event_time", "Event time"),
     instant("received_time", "Time of receipt"),
@@ -78,6 +88,16 @@ pub const BUILT_INS: [BuiltIn; 10] = [
     text("platform", "Platform"),
     text("app_version", "App version"),
     text("library", "Reporting library"),
+    text("country", "Country"),
+    text("region", "Region"),
+    text("city", "City"),
+    text("browser", "Browser"),
+    text("browser_version", "Browser version"),
+    text("os", "Operating system"),
+    text("os_version", "Version of the operating system"),
+    text("device_type", "Type of device"),
+    text("ip", "Client address"),
+    BuiltIn { name: "bot", column: "is_bot", kind: AttributeType::Boolean, title: "Crawler" },
 ];
 
 /// The built-in attribute of this name.

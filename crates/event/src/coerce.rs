@@ -23,6 +23,8 @@ pub enum Scalar<'a> {
 /// | boolean | not set | not set | itself | not set |
 /// | datetime | RFC 3339 with offset, else not set | milliseconds since 1970 | not set | not set |
 ///
+/// A list of texts is no single value, so as a list nothing counts as set here.
+///
 /// `raw` is the value's JSON text without surrounding whitespace, as [`crate::properties::admit`]
 /// leaves it.
 pub fn coerce(raw: &str, kind: AttributeType) -> Option<Scalar<'_>> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::AppId;
+use crate::{AppId, Origin};
 
 /// One admitted event, as it travels through the log. Its log record is this struct as JSON with
 /// the short names below, so that any reader of the log or of its Kafka twin can read it.
@@ -50,6 +50,13 @@ pub struct Event<'a> {
     /// The library that reported it, with its version.
     #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub library: Cow<'a, str>,
+    /// Another id of the same person, by which this event links the two: for example the
+    /// anonymous id at the moment of logging in.
+    #[serde(rename = "link", borrow, default, skip_serializing_if = "str::is_empty")]
+    pub linked_id: Cow<'a, str>,
+    /// Where the request came from.
+    #[serde(rename = "from", borrow, default, skip_serializing_if = "Origin::is_empty")]
+    pub origin: Origin<'a>,
     /// The app's own fields: the text of a JSON object, see [`crate::properties`].
     #[serde(rename = "props", borrow)]
     pub properties: Cow<'a, RawValue>,
@@ -113,6 +120,8 @@ mod tests {
                 platform: "web".into(),
                 app_version: "".into(),
                 library: "".into(),
+                linked_id: "anonymous-1".into(),
+                origin: Origin { country: "CN".into(), is_bot: true, ..Origin::default() },
                 properties: Cow::Owned(RawValue::from_string(properties).unwrap()),
             };
             let (mut record, mut again) = (Vec::new(), Vec::new());
@@ -122,6 +131,7 @@ mod tests {
             prop_assert_eq!(&again, &record);
             prop_assert_eq!(read.event, original.event);
             prop_assert_eq!(read.user_id, original.user_id);
+            prop_assert_eq!(read.origin, original.origin);
             prop_assert_eq!(read.properties.get(), original.properties.get());
         }
     }

@@ -11,19 +11,35 @@
 
 mod app_id;
 mod attribute;
+mod attribute_terms;
 mod coerce;
+mod dead_event;
 mod event;
 mod limits;
+mod origin;
 mod outcome;
+mod plan;
+mod plan_check;
+mod plan_limits;
+mod plan_mask;
+mod plan_reading;
 pub mod properties;
 mod slot;
 mod time;
 
 pub use app_id::{AppId, AppIdError};
 pub use attribute::{Attribute, AttributeType, BUILT_INS, BuiltIn, built_in};
+pub use attribute_terms::{AttributeTerms, Personal, PlanStatus, PlanValue, TermsFault};
 pub use coerce::{Scalar, coerce};
+pub use dead_event::{DeadEvent, Record};
 pub use event::{Event, derived_id, named_id};
 pub use limits::EventLimits;
-pub use outcome::{Outcome, Rejection, RejectionCode, WARNINGS_MAX, Warning, WarningCode};
+pub use origin::Origin;
+pub use outcome::{
+    EXCERPT_CHARS, Outcome, Rejection, RejectionCode, WARNINGS_MAX, Warning, WarningCode, excerpt,
+};
+pub use plan::{PlanMode, PlannedEvent, PlannedUse, TrackingPlan};
+pub use plan_check::PlanCheck;
+pub use plan_mask::MaskKey;
 pub use slot::{AssignedSlot, Slot, SlotFamily, SlotMap};
 pub use time::{parse_time, report_date};

@@ -31,7 +31,7 @@ impl Default for EventLimits {
             name_chars_max: 128,
             id_chars_max: 255,
             late_days_max: 30,
-            future_minutes_max: 60,
+            future_minutes_max: 24 * 60,
             clock_skew_minutes_max: 10,
         }
     }

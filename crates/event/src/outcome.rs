@@ -1,9 +1,11 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where an accepted event ended. Every accepted event ends in exactly one, so that
-/// accepted = stored + duplicate + rejected + lost, always. Also the metric label.
+/// Where a received event ended. Every one ends in exactly one, so that
+/// received = accepted + refused and accepted = stored + duplicate + rejected + lost, always.
+/// Also the metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -13,13 +15,15 @@ pub enum Outcome {
     Duplicate,
     /// Refused after acceptance: its log record is intact, but no event.
     Rejected,
+    /// Refused by the gateway, which said so in its reply; kept in the dead letter.
+    Refused,
     /// Its log record was damaged on disk beyond reading. Always loud.
     Lost,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 4] = [Self::Stored, Self::Duplicate, Self::Rejected, Self::Lost];
+    pub const ALL: [Self; 5] = [Self::Stored, Self::Duplicate, Self::Rejected, Self::Refused, Self::Lost];
 
     /// The outcome's name in metrics, the ledger and the API.
     pub fn name(self) -> &'static str {
@@ -27,16 +31,17 @@ impl Outcome {
             Self::Stored => "stored",
             Self::Duplicate => "duplicate",
             Self::Rejected => "rejected",
+            Self::Refused => "refused",
             Self::Lost => "lost",
         }
     }
 }
 
 macro_rules! codes {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[doc = $meaning:literal])* $variant:ident = $text:literal, $hint:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+        pub enum $name { $($(#[doc = $meaning])* $variant,)* }
 
         impl $name {
             /// All codes.
@@ -45,6 +50,21 @@ macro_rules! codes {
             /// The code as it stands in replies, metrics and documents.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)* }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($meaning),*).trim_ascii_start(),)* }
+            }
+
+            /// What a developer can do about it, in a sentence.
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$variant => $hint,)* }
+            }
+
+            /// The code of this name.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.name() == name)
             }
         }
 
@@ -66,29 +86,43 @@ codes! {
     /// Why the gateway refused an event.
     RejectionCode {
         /// The event is no JSON object, or its JSON is wrong inside.
-        Malformed = "malformed",
+        Malformed = "malformed", "send each event as one valid JSON object";
         /// The event's text is larger than `event_bytes_max`.
-        EventTooLarge = "event_too_large",
+        EventTooLarge = "event_too_large", "send less in one event, or raise gateway.event_bytes_max";
         /// A field has a value of the wrong type.
-        WrongType = "wrong_type",
+        WrongType = "wrong_type", "send the type expected, or change the type in the tracking plan";
         /// A field that every event needs is missing or empty.
-        Missing = "missing",
+        Missing = "missing", "every event needs a name";
         /// Neither `user_id` nor `device_id` says whose event it is.
-        IdentityMissing = "identity_missing",
+        IdentityMissing = "identity_missing", "send the id of the user or of the device";
         /// A name or id is longer than its limit.
-        TooLong = "too_long",
+        TooLong = "too_long", "names and ids are short; a long text belongs into a property";
         /// A name holds control characters.
-        InvalidName = "invalid_name",
+        InvalidName = "invalid_name", "take control characters out of names and ids";
         /// The time is no RFC 3339 text and no number of milliseconds.
-        TimeInvalid = "time_invalid",
+        TimeInvalid = "time_invalid", "send RFC 3339 with an offset, or milliseconds since 1970";
         /// The event is older than `late_days_max` and its key may not report old events.
-        TimeTooOld = "time_too_old",
+        TimeTooOld = "time_too_old", "import history with a key made with --may-report-old";
         /// The event's time lies further ahead than `future_minutes_max`.
-        TimeInFuture = "time_in_future",
+        TimeInFuture = "time_in_future", "set the client's clock, or send sent_at so that it can be corrected";
         /// There are more properties than `properties_max`.
-        TooManyProperties = "too_many_properties",
+        TooManyProperties = "too_many_properties", "send fewer properties, or put lists into arrays";
         /// The properties are nested deeper than `depth_max`.
-        TooDeep = "too_deep",
+        TooDeep = "too_deep", "flatten the properties";
+        /// The tracking plan is enforced and has no such event.
+        UnplannedEvent = "unplanned_event", "add the event to the tracking plan, or mend its name";
+        /// The tracking plan is enforced and the event has no such attribute.
+        UnplannedAttribute = "unplanned_attribute", "add the attribute to the tracking plan, or mend its name";
+        /// An attribute that the plan requires is missing.
+        AttributeMissing = "attribute_missing", "send the attribute, or make it optional in the tracking plan";
+        /// The value is not among those that the plan lists.
+        NotListed = "not_listed", "send a value of the list, or add this one to the tracking plan";
+        /// The number or time lies outside the plan's range.
+        OutOfRange = "out_of_range", "send a value within the range, or widen it in the tracking plan";
+        /// The text does not match the plan's pattern.
+        PatternMismatch = "pattern_mismatch", "send a text that matches, or change the pattern in the tracking plan";
+        /// The plan says that the event or attribute is no longer in use.
+        Retired = "retired", "stop sending it, or make it live again in the tracking plan";
     }
 }
 
@@ -96,15 +130,35 @@ codes! {
     /// What was odd about an event that was accepted all the same.
     WarningCode {
         /// A top-level field that the format does not know was ignored.
-        UnknownField = "unknown_field",
+        UnknownField = "unknown_field", "fields of your own go into properties";
         /// A property was given twice; the first value was kept.
-        DuplicateProperty = "duplicate_property",
+        DuplicateProperty = "duplicate_property", "send each name once";
         /// A number beyond 64 bits was kept as text, digit for digit.
-        NumberAsText = "number_as_text",
+        NumberAsText = "number_as_text", "send numbers beyond 64 bits as text";
         /// Half a surrogate pair was replaced by U+FFFD.
-        TextRepaired = "text_repaired",
+        TextRepaired = "text_repaired", "cut texts between characters, not inside one";
         /// The client's clock is wrong; the time was corrected and the original kept.
-        ClockCorrected = "clock_corrected",
+        ClockCorrected = "clock_corrected", "set the client's clock";
+        /// A value of another type was converted without loss, as the tracking plan wants it.
+        TypeConverted = "type_converted", "send the type that the tracking plan has";
+        /// A value has a type that can't be converted; it was kept as it is.
+        WrongType = "wrong_type", "send the type expected, or change the type in the tracking plan";
+        /// The tracking plan has no such event.
+        UnplannedEvent = "unplanned_event", "add the event to the tracking plan, or mend its name";
+        /// The tracking plan has no such attribute of the event.
+        UnplannedAttribute = "unplanned_attribute", "add the attribute to the tracking plan, or mend its name";
+        /// An attribute that the plan requires is missing.
+        AttributeMissing = "attribute_missing", "send the attribute, or make it optional in the tracking plan";
+        /// The value is not among those that the plan lists.
+        NotListed = "not_listed", "send a value of the list, or add this one to the tracking plan";
+        /// The number or time lies outside the plan's range.
+        OutOfRange = "out_of_range", "send a value within the range, or widen it in the tracking plan";
+        /// The text does not match the plan's pattern.
+        PatternMismatch = "pattern_mismatch", "send a text that matches, or change the pattern in the tracking plan";
+        /// The plan says that the event or attribute is no longer in use.
+        Retired = "retired", "stop sending it, or make it live again in the tracking plan";
+        /// A value was masked or dropped because the plan marks it as personal.
+        PersonalData = "personal_data", "nothing to do: the tracking plan asks for it";
     }
 }
 
@@ -118,12 +172,27 @@ pub struct Rejection {
     pub field: String,
     /// What was expected and what was found.
     pub message: String,
+    /// What the field should have been; empty where the message says all.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub expected: Cow<'static, str>,
+    /// What was found, cut to [`EXCERPT_CHARS`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub got: String,
 }
 
 impl Rejection {
     /// A rejection of one field.
     pub fn new(code: RejectionCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: field.into(), message: message.into() }
+        let (expected, got) = Default::default();
+        Self { code, field: field.into(), message: message.into(), expected, got }
+    }
+
+    /// Says what was expected, and what was found instead.
+    #[must_use]
+    pub fn because(mut self, expected: impl Into<Cow<'static, str>>, got: &str) -> Self {
+        self.expected = expected.into();
+        self.got = excerpt(got);
+        self
     }
 }
 
@@ -136,10 +205,24 @@ pub struct Warning {
     pub field: String,
     /// What was found and what was done.
     pub message: String,
+    /// What the field should have been; empty where the message says all.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub expected: Cow<'static, str>,
+    /// What was found, cut to [`EXCERPT_CHARS`].
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub got: String,
 }
 
 /// Warnings told about one event; one that is odd in a thousand places is told about the first.
 pub const WARNINGS_MAX: usize = 8;
+
+/// Characters of a value that a message shows.
+pub const EXCERPT_CHARS: usize = 64;
+
+/// The start of a value, for messages.
+pub fn excerpt(text: &str) -> String {
+    text.chars().take(EXCERPT_CHARS).collect()
+}
 
 impl Warning {
     /// Adds a warning, unless there are [`WARNINGS_MAX`] already. The text is made only if needed.
@@ -151,6 +234,15 @@ impl Warning {
 
     /// A warning about one field.
     pub fn new(code: WarningCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: field.into(), message: message.into() }
+        let (expected, got) = Default::default();
+        Self { code, field: field.into(), message: message.into(), expected, got }
+    }
+
+    /// Says what was expected, and what was found instead.
+    #[must_use]
+    pub fn because(mut self, expected: impl Into<Cow<'static, str>>, got: &str) -> Self {
+        self.expected = expected.into();
+        self.got = excerpt(got);
+        self
     }
 }

@@ -241,7 +241,7 @@ fn repair<'a>(raw: &'a str, warnings: &mut Vec<Warning>) -> Cow<'a, str> {
 }
 
 /// The index behind the closing quote of the text that opens at `start`.
-fn text_end(bytes: &[u8], start: usize) -> usize {
+pub(crate) fn text_end(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != b'"' {
         at += if bytes[at] == b'\\' { 2 } else { 1 };
@@ -254,14 +254,24 @@ fn number_end(bytes: &[u8], start: usize) -> usize {
     start + bytes[start..].iter().take_while(|b| is_number(b)).count()
 }
 
-fn mend_number(text: &str) -> Option<(String, Warning)> {
-    let is_integer = !text.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'));
-    let readable = if is_integer {
-        text.len() <= 18 || text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok()
+/// Whether a text is a JSON number that every reader downstream takes: within 64 bits.
+pub(crate) fn is_readable_number(text: &str) -> bool {
+    let is_json = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text);
+    is_json && fits_64_bits(text)
+}
+
+fn fits_64_bits(number: &str) -> bool {
+    let is_integer = !number.bytes().any(|b| matches!(b, b'.' | b'e' | b'E'));
+    if is_integer {
+        number.len() <= 18 || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok()
     } else {
-        text.parse::<f64>().is_ok_and(f64::is_finite)
-    };
-    (!readable).then(|| {
+        number.parse::<f64>().is_ok_and(f64::is_finite)
+    }
+}
+
+fn mend_number(text: &str) -> Option<(String, Warning)> {
+    (!fits_64_bits(text)).then(|| {
         let shown: String = text.chars().take(40).collect();
         let message = format!("the number {shown} does not fit into 64 bits; it was kept as text");
         (format!("\"{text}\""), Warning::new(WarningCode::NumberAsText, "properties", message))

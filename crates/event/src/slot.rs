@@ -35,6 +35,7 @@ impl SlotFamily {
         match kind {
             AttributeType::String => &[Self::Category, Self::Text],
             AttributeType::Number | AttributeType::Boolean | AttributeType::Datetime => &[Self::Number],
+            AttributeType::StringList => &[],
         }
     }
 
