@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| suanpan_fuzz::request("/i/v1/analytics/events", data));
