@@ -56,12 +56,14 @@ impl Catalog {
         let apps = sqlx::query_scalar("SELECT count(*) FROM apps").fetch_one(change.db()).await?;
         check_room(apps, "apps_max", self.limits().apps_max)?;
         sqlx::query(
-            "INSERT INTO apps (id, title, time_zone, slot_map, revision, created_ms) VALUES ($1, $2, $3, 0, 0, $4)",
+            "INSERT INTO apps (id, title, time_zone, slot_map, revision, created_ms, mask_key)
+             VALUES ($1, $2, $3, 0, 0, $4, $5)",
         )
         .bind(app.id.as_str())
         .bind(&app.title)
         .bind(&app.time_zone)
         .bind(app.created_ms)
+        .bind(rand::random::<[u8; 32]>().to_vec())
         .execute(change.db())
         .await?;
         change.publish(&app.id).await?;

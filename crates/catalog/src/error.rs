@@ -10,7 +10,7 @@ pub enum CatalogError {
     /// Give another name; `nearest` is the best guess.
     #[error("there is no {what} {name:?}{}", did_you_mean(nearest))]
     NotFound {
-        /// `app`, `deleted app`, `key`, `attribute`, `rule`, `rule version`.
+        /// `app`, `deleted app`, `key`, `attribute`, `rule`, `rule version`, `replay`.
         what: &'static str,
         /// What was asked for.
         name: String,
@@ -26,6 +26,14 @@ pub enum CatalogError {
         name: String,
         /// Taken by something deleted, which can be restored.
         deleted: bool,
+    },
+    /// Wait until it has ended, or end it.
+    #[error("{what} {name} is running, and there is one at a time")]
+    Busy {
+        /// `replay`.
+        what: &'static str,
+        /// Which one.
+        name: String,
     },
     /// Mend the value of one field.
     #[error("{field}: {message}")]

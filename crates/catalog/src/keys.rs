@@ -8,6 +8,7 @@ use suanpan_event::AppId;
 
 use crate::apps::now_ms;
 use crate::limits::check_room;
+use crate::settings::check_rate;
 use crate::{Catalog, CatalogError, KeyKind, Result, SecretText, load};
 
 /// Names a key, within the whole catalog; no secret. Never given to another key.
@@ -40,6 +41,16 @@ pub struct NewKey {
     /// Events may be older than the limit on lateness: for imports. Write keys only.
     #[serde(default)]
     pub may_report_old: bool,
+    /// Events it may report a second; none is no limit of its own. Write keys only.
+    #[serde(default)]
+    pub events_per_second: Option<u32>,
+}
+
+impl NewKey {
+    /// A key without a title or rights and limits of its own.
+    pub fn new(kind: KeyKind) -> Self {
+        Self { kind, title: String::new(), may_report_old: false, events_per_second: None }
+    }
 }
 
 /// What is known of a key. Its text is not.
@@ -55,6 +66,8 @@ pub struct KeyInfo {
     pub first_characters: String,
     /// Events may be older than the limit on lateness.
     pub may_report_old: bool,
+    /// Events it may report a second.
+    pub events_per_second: Option<u32>,
     /// When it was created, in milliseconds since 1970-01-01 UTC.
     pub created_ms: i64,
     /// When it was revoked.
@@ -65,13 +78,17 @@ impl Catalog {
     /// Creates a key of an app. Its text is given here and never again.
     ///
     /// # Errors
-    /// The app is unknown, the title is not valid, a read key is to report old events, or
-    /// `keys_per_app_max` is reached.
+    /// The app is unknown, the title is not valid, a read key is to report old events
+    /// or is given a rate, the rate is 0, or `keys_per_app_max` is reached.
     pub async fn create_key(&self, app_id: &AppId, new: NewKey) -> Result<(KeyInfo, SecretText)> {
         self.limits().check_title(&new.title)?;
         if new.may_report_old && new.kind != KeyKind::Write {
             return Err(CatalogError::invalid("may_report_old", "only a write key can report old events"));
         }
+        if new.events_per_second.is_some() && new.kind != KeyKind::Write {
+            return Err(CatalogError::invalid("events_per_second", "only a write key reports events"));
+        }
+        check_rate("events_per_second", new.events_per_second.map(u64::from))?;
         let secret = SecretText::random(new.kind);
 
         let mut change = self.change().await?;
@@ -82,9 +99,10 @@ impl Catalog {
             .await?;
         check_room(keys, "keys_per_app_max", self.limits().keys_per_app_max)?;
         let row: KeyRow = sqlx::query_as(
-            "INSERT INTO keys (app_id, kind, title, first_characters, hash, may_report_old, created_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             RETURNING id, kind, title, first_characters, may_report_old, created_ms, revoked_ms",
+            "INSERT INTO keys (app_id, kind, title, first_characters, hash, may_report_old, created_ms,
+             events_per_second)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             RETURNING id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms",
         )
         .bind(app_id.as_str())
         .bind(new.kind.name())
@@ -93,6 +111,7 @@ impl Catalog {
         .bind(secret.hash().0.to_vec())
         .bind(new.may_report_old)
         .bind(now_ms())
+        .bind(new.events_per_second)
         .fetch_one(change.db())
         .await?;
         change.publish(app_id).await?;
@@ -109,7 +128,7 @@ impl Catalog {
         change.expect_app(app_id).await?;
         let row: Option<KeyRow> = sqlx::query_as(
             "UPDATE keys SET revoked_ms = COALESCE(revoked_ms, $1) WHERE app_id = $2 AND id = $3
-             RETURNING id, kind, title, first_characters, may_report_old, created_ms, revoked_ms",
+             RETURNING id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms",
         )
         .bind(now_ms())
         .bind(app_id.as_str())
@@ -138,7 +157,7 @@ impl Catalog {
     pub async fn keys(&self, app_id: &AppId) -> Result<Vec<KeyInfo>> {
         self.expect_app(app_id)?;
         let rows: Vec<KeyRow> = sqlx::query_as(
-            "SELECT id, kind, title, first_characters, may_report_old, created_ms, revoked_ms
+            "SELECT id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms
              FROM keys WHERE app_id = $1 ORDER BY id",
         )
         .bind(app_id.as_str())
@@ -155,6 +174,7 @@ struct KeyRow {
     title: String,
     first_characters: String,
     may_report_old: bool,
+    events_per_second: Option<u32>,
     created_ms: i64,
     revoked_ms: Option<i64>,
 }
@@ -167,6 +187,7 @@ impl KeyRow {
             title: self.title,
             first_characters: self.first_characters,
             may_report_old: self.may_report_old,
+            events_per_second: self.events_per_second,
             created_ms: self.created_ms,
             revoked_ms: self.revoked_ms,
         })

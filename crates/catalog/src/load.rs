@@ -1,11 +1,12 @@
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sqlx::{FromRow, SqliteConnection};
-use suanpan_event::{AppId, AssignedSlot, Attribute, AttributeType, SlotMap};
+use suanpan_event::{AppId, Attribute, MaskKey, PlanMode, PlannedEvent, SlotMap, TrackingPlan};
 
 use crate::key_text::KeyHash;
-use crate::{AppView, KeyGrant, KeyId, KeyKind, Result, Snapshot, zone};
+use crate::load_plan::{changed_attributes, changed_events, plan_mode};
+use crate::{AppSettings, AppView, IpPolicy, KeyGrant, KeyId, KeyKind, Result, Snapshot, zone};
 
 /// The revision of what the connection sees.
 pub(crate) async fn revision(conn: &mut SqliteConnection) -> Result<u64> {
@@ -20,6 +21,7 @@ pub(crate) async fn snapshot(conn: &mut SqliteConnection, base: &Snapshot) -> Re
     let since = i64::try_from(base.version).expect("versions come from the database, whose integers are i64");
     let apps = changed_apps(conn, since).await?;
     let mut attributes = changed_attributes(conn, since).await?;
+    let mut events = changed_events(conn, since).await?;
     let keys = changed_keys(conn, since).await?;
 
     let changed: HashSet<&AppId> = apps.iter().map(|a| &a.id).collect();
@@ -29,10 +31,11 @@ pub(crate) async fn snapshot(conn: &mut SqliteConnection, base: &Snapshot) -> Re
     next.keys.extend(keys);
     for app in apps {
         let attributes = attributes.remove(&app.id).unwrap_or_default();
+        let events = events.remove(&app.id).unwrap_or_default();
         if app.is_deleted {
             next.apps.remove(&app.id);
         } else {
-            next.apps.insert(app.id.clone(), Arc::new(app.view(attributes)));
+            next.apps.insert(app.id.clone(), Arc::new(app.view(attributes, events)));
         }
     }
     Ok(next)
@@ -45,10 +48,14 @@ struct StoredApp {
     slot_map: u32,
     created_ms: i64,
     is_deleted: bool,
+    settings: AppSettings,
+    plan_mode: PlanMode,
+    mask_key: MaskKey,
 }
 
 impl StoredApp {
-    fn view(self, attributes: Vec<Attribute>) -> AppView {
+    fn view(self, attributes: Vec<Attribute>, events: Vec<PlannedEvent>) -> AppView {
+        let plan = TrackingPlan::new(self.plan_mode, events, &attributes, self.mask_key);
         AppView {
             zone: zone::stored(&self.time_zone, self.id.as_str()),
             slots: Arc::new(SlotMap::new(self.slot_map, &attributes)),
@@ -57,6 +64,8 @@ impl StoredApp {
             time_zone: self.time_zone,
             created_ms: self.created_ms,
             attributes,
+            plan: Arc::new(plan),
+            settings: self.settings,
         }
     }
 }
@@ -70,9 +79,15 @@ async fn changed_apps(conn: &mut SqliteConnection, since: i64) -> Result<Vec<Sto
         slot_map: u32,
         created_ms: i64,
         deleted_ms: Option<i64>,
+        plan_mode: String,
+        mask_key: Vec<u8>,
+        #[sqlx(flatten)]
+        settings: SettingsRow,
     }
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, title, time_zone, slot_map, created_ms, deleted_ms FROM apps WHERE revision > $1",
+        "SELECT id, title, time_zone, slot_map, created_ms, deleted_ms, plan_mode, mask_key, ip, allowed_origins,
+                events_per_second, events_per_day, events_per_month
+         FROM apps WHERE revision > $1",
     )
     .bind(since)
     .fetch_all(conn)
@@ -86,66 +101,52 @@ async fn changed_apps(conn: &mut SqliteConnection, since: i64) -> Result<Vec<Sto
                 slot_map: row.slot_map,
                 created_ms: row.created_ms,
                 is_deleted: row.deleted_ms.is_some(),
+                settings: row.settings.settings()?,
+                plan_mode: plan_mode(&row.plan_mode)?,
+                mask_key: mask_key(row.mask_key)?,
             })
         })
         .collect()
 }
 
-async fn changed_attributes(
-    conn: &mut SqliteConnection,
-    since: i64,
-) -> Result<BTreeMap<AppId, Vec<Attribute>>> {
-    let rows: Vec<AttributeRow> = sqlx::query_as(
-        "SELECT a.app_id, a.name, a.kind, a.title, a.slot, a.since
-         FROM attributes a JOIN apps ON apps.id = a.app_id
-         WHERE apps.revision > $1 AND apps.deleted_ms IS NULL",
-    )
-    .bind(since)
-    .fetch_all(conn)
-    .await?;
-    let mut by_app: BTreeMap<AppId, Vec<Attribute>> = BTreeMap::new();
-    for row in rows {
-        by_app.entry(app_id(row.app_id.clone())?).or_default().push(row.attribute()?);
-    }
-    // Sorted here, not by the database, so that the order is the one the binary search expects.
-    by_app.values_mut().for_each(|plan| plan.sort_by(|a, b| a.name.cmp(&b.name)));
-    Ok(by_app)
-}
-
-/// The tracking plan of one app, in no particular order.
-pub(crate) async fn attributes(conn: &mut SqliteConnection, app_id: &AppId) -> Result<Vec<Attribute>> {
-    let rows: Vec<AttributeRow> =
-        sqlx::query_as("SELECT app_id, name, kind, title, slot, since FROM attributes WHERE app_id = $1")
-            .bind(app_id.as_str())
-            .fetch_all(conn)
-            .await?;
-    rows.into_iter().map(AttributeRow::attribute).collect()
-}
-
 #[derive(FromRow)]
-struct AttributeRow {
-    app_id: String,
-    name: String,
-    kind: String,
-    title: String,
-    slot: Option<String>,
-    since: Option<u32>,
+struct SettingsRow {
+    ip: String,
+    allowed_origins: String,
+    events_per_second: Option<u32>,
+    events_per_day: Option<i64>,
+    events_per_month: Option<i64>,
 }
 
-impl AttributeRow {
-    fn attribute(self) -> Result<Attribute> {
-        let slot = match self.slot.zip(self.since) {
-            Some((slot, since)) => Some(AssignedSlot { slot: slot.parse().map_err(unreadable)?, since }),
-            None => None,
-        };
-        Ok(Attribute { kind: attribute_type(&self.kind)?, name: self.name, title: self.title, slot })
+impl SettingsRow {
+    fn settings(self) -> Result<AppSettings> {
+        let ip = IpPolicy::ALL.into_iter().find(|policy| policy.name() == self.ip);
+        Ok(AppSettings {
+            ip: ip.ok_or_else(|| unreadable(format!("address policy {:?}", self.ip)))?,
+            allowed_origins: serde_json::from_str(&self.allowed_origins).map_err(unreadable)?,
+            events_per_second: self.events_per_second,
+            events_per_day: self.events_per_day.map(i64::unsigned_abs),
+            events_per_month: self.events_per_month.map(i64::unsigned_abs),
+        })
     }
+}
+
+/// The settings of an app that is there.
+pub(crate) async fn settings(conn: &mut SqliteConnection, app_id: &AppId) -> Result<AppSettings> {
+    let row: SettingsRow = sqlx::query_as(
+        "SELECT ip, allowed_origins, events_per_second, events_per_day, events_per_month
+         FROM apps WHERE id = $1",
+    )
+    .bind(app_id.as_str())
+    .fetch_one(conn)
+    .await?;
+    row.settings()
 }
 
 async fn changed_keys(conn: &mut SqliteConnection, since: i64) -> Result<Vec<(KeyHash, Arc<KeyGrant>)>> {
-    type Row = (u32, String, String, Vec<u8>, bool);
+    type Row = (u32, String, String, Vec<u8>, bool, Option<u32>);
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT k.id, k.app_id, k.kind, k.hash, k.may_report_old
+        "SELECT k.id, k.app_id, k.kind, k.hash, k.may_report_old, k.events_per_second
          FROM keys k JOIN apps ON apps.id = k.app_id
          WHERE apps.revision > $1 AND apps.deleted_ms IS NULL AND k.revoked_ms IS NULL",
     )
@@ -153,12 +154,17 @@ async fn changed_keys(conn: &mut SqliteConnection, since: i64) -> Result<Vec<(Ke
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|(id, app, kind, hash, may_report_old)| {
+        .map(|(id, app, kind, hash, may_report_old, events_per_second)| {
             let hash = hash
                 .try_into()
                 .map_err(|hash: Vec<u8>| unreadable(format!("a key's hash of {} bytes", hash.len())))?;
-            let grant =
-                KeyGrant { key_id: KeyId(id), app_id: app_id(app)?, kind: key_kind(&kind)?, may_report_old };
+            let grant = KeyGrant {
+                key_id: KeyId(id),
+                app_id: app_id(app)?,
+                kind: key_kind(&kind)?,
+                may_report_old,
+                events_per_second,
+            };
             Ok((KeyHash(hash), Arc::new(grant)))
         })
         .collect()
@@ -172,20 +178,18 @@ pub(crate) fn key_kind(name: &str) -> Result<KeyKind> {
         .ok_or_else(|| unreadable(format!("key kind {name:?}")))?)
 }
 
-fn attribute_type(name: &str) -> Result<AttributeType> {
-    use AttributeType::{Boolean, Datetime, Number, String};
-    let kinds = [String, Number, Boolean, Datetime];
-    Ok(kinds
-        .into_iter()
-        .find(|k| k.name() == name)
-        .ok_or_else(|| unreadable(format!("attribute type {name:?}")))?)
+fn mask_key(bytes: Vec<u8>) -> Result<MaskKey> {
+    let bytes: [u8; 32] = bytes
+        .try_into()
+        .map_err(|bytes: Vec<u8>| unreadable(format!("a key of pseudonyms of {} bytes", bytes.len())))?;
+    Ok(MaskKey::new(bytes))
 }
 
-fn app_id(text: String) -> Result<AppId> {
+pub(crate) fn app_id(text: String) -> Result<AppId> {
     Ok(text.parse::<AppId>().map_err(unreadable)?)
 }
 
 /// A value that this crate never wrote.
-fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+pub(crate) fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Decode(error.into())
 }

@@ -3,10 +3,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use suanpan_event::{AppId, Attribute, SlotMap};
+use suanpan_event::{AppId, Attribute, SlotMap, TrackingPlan};
 
 use crate::key_text::KeyHash;
-use crate::{KeyId, KeyKind};
+use crate::{AppSettings, KeyId, KeyKind};
 
 /// Everything the stations need to know, at one moment. Look-ups take constant time and no lock.
 ///
@@ -63,6 +63,8 @@ pub struct KeyGrant {
     pub kind: KeyKind,
     /// Events may be older than the limit on lateness: for imports.
     pub may_report_old: bool,
+    /// Events it may report a second; none is no limit of its own.
+    pub events_per_second: Option<u32>,
 }
 
 /// An app with its tracking plan.
@@ -78,10 +80,14 @@ pub struct AppView {
     pub zone: TimeZone,
     /// When it was created, in milliseconds since 1970-01-01 UTC.
     pub created_ms: i64,
-    /// The tracking plan, sorted by name.
+    /// The attributes of its tracking plan, sorted by name.
     pub attributes: Vec<Attribute>,
     /// The columns its attributes are written to.
     pub slots: Arc<SlotMap>,
+    /// The tracking plan, ready to check events.
+    pub plan: Arc<TrackingPlan>,
+    /// What it chose about addresses, web pages and quotas.
+    pub settings: AppSettings,
 }
 
 impl AppView {

@@ -77,7 +77,7 @@ async fn an_id_is_given_once_even_after_deletion() {
 #[tokio::test]
 async fn a_deleted_app_is_gone_with_its_keys_until_it_is_restored() {
     let (shelf, shop) = Shelf::with_shop().await;
-    let new = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old: false };
+    let new = NewKey::new(KeyKind::Write);
     let (_, secret) = shelf.catalog.create_key(&shop, new.clone()).await.unwrap();
 
     shelf.catalog.delete_app(&shop).await.unwrap();

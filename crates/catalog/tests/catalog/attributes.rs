@@ -3,12 +3,17 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use suanpan_catalog::{AppView, Catalog, CatalogLimits, NewAttribute};
-use suanpan_event::{AppId, AssignedSlot, Attribute, AttributeType, BUILT_INS, SlotFamily};
+use suanpan_event::{AppId, AssignedSlot, Attribute, AttributeTerms, AttributeType, BUILT_INS, SlotFamily};
 
 use crate::{Shelf, assert_full, assert_invalid, assert_not_found, create};
 
 fn attribute(name: &str, kind: AttributeType) -> NewAttribute {
-    NewAttribute { name: name.into(), kind, title: String::new(), many_values: false }
+    NewAttribute::new(name, kind)
+}
+
+fn with_many_values(name: &str, kind: AttributeType) -> NewAttribute {
+    let terms = AttributeTerms { many_values: true, ..AttributeTerms::default() };
+    NewAttribute { terms, ..attribute(name, kind) }
 }
 
 async fn define(catalog: &Catalog, app: &AppId, name: &str, kind: AttributeType) -> Attribute {
@@ -32,7 +37,7 @@ async fn a_defined_attribute_gets_the_lowest_slot_of_its_type() {
     assert_eq!(define(c, &shop, "size", AttributeType::String).await.slot, assigned("cat_02", 3));
     assert_eq!(define(c, &shop, "gift", AttributeType::Boolean).await.slot, assigned("num_02", 4));
     assert_eq!(define(c, &shop, "due", AttributeType::Datetime).await.slot, assigned("num_03", 5));
-    let order = NewAttribute { many_values: true, ..attribute("order", AttributeType::String) };
+    let order = with_many_values("order", AttributeType::String);
     assert_eq!(c.define_attribute(&shop, order).await.unwrap().slot, assigned("text_01", 6));
 
     let snapshot = c.snapshot();
@@ -73,16 +78,13 @@ async fn texts_overflow_from_category_to_text_and_then_go_without() {
 }
 
 #[tokio::test]
-async fn the_same_type_again_changes_the_title_alone() {
+async fn the_same_type_again_keeps_the_slot() {
     let (shelf, shop) = Shelf::with_shop().await;
     let first = define(&shelf.catalog, &shop, "colour", AttributeType::String).await;
-    let titled = NewAttribute {
-        title: "Colour".into(),
-        many_values: true,
-        ..attribute("colour", AttributeType::String)
-    };
+    let titled = NewAttribute { title: "Colour".into(), ..with_many_values("colour", AttributeType::String) };
     let second = shelf.catalog.define_attribute(&shop, titled).await.unwrap();
-    assert_eq!(second, Attribute { title: "Colour".into(), ..first });
+    let terms = AttributeTerms { many_values: true, ..AttributeTerms::default() };
+    assert_eq!(second, Attribute { title: "Colour".into(), terms, ..first });
     let snapshot = shelf.catalog.snapshot();
     assert_eq!(snapshot.app(&shop).unwrap().attribute("colour"), Some(&second));
     assert_eq!(snapshot.app(&shop).unwrap().slots.version, 1);
@@ -129,8 +131,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     use AttributeType::{Boolean, Number, String};
     let name = proptest::sample::select(vec!["a", "b", "c", "d"]);
     let kind = proptest::sample::select(vec![String, Number, Boolean]);
-    let define = (name.clone(), kind, any::<bool>())
-        .prop_map(|(name, kind, many_values)| NewAttribute { many_values, ..attribute(name, kind) });
+    let define = (name.clone(), kind, any::<bool>()).prop_map(|(name, kind, many)| {
+        if many { with_many_values(name, kind) } else { attribute(name, kind) }
+    });
     let step =
         prop_oneof![3 => define.prop_map(Step::Define), 1 => name.prop_map(|n| Step::Remove(n.to_owned()))];
     proptest::collection::vec(step, 1..25)

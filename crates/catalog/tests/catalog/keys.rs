@@ -8,7 +8,7 @@ use suanpan_event::AppId;
 use crate::{Shelf, assert_full, assert_invalid, assert_not_found, create};
 
 fn key(kind: KeyKind, may_report_old: bool) -> NewKey {
-    NewKey { kind, title: "The website".into(), may_report_old }
+    NewKey { title: "The website".into(), may_report_old, ..NewKey::new(kind) }
 }
 
 async fn write_key(catalog: &Catalog, app: &AppId) -> (KeyInfo, SecretText) {
@@ -22,7 +22,8 @@ async fn a_key_grants_what_it_was_created_for() {
         [(KeyKind::Write, false, "spw_"), (KeyKind::Write, true, "spw_"), (KeyKind::Read, false, "spr_")]
     {
         let (info, secret) = shelf.catalog.create_key(&shop, key(kind, may_report_old)).await.unwrap();
-        let expected = KeyGrant { key_id: info.id, app_id: shop.clone(), kind, may_report_old };
+        let expected =
+            KeyGrant { key_id: info.id, app_id: shop.clone(), kind, may_report_old, events_per_second: None };
         assert_eq!(shelf.catalog.snapshot().key(secret.expose()), Some(&expected));
         assert!(secret.expose().starts_with(prefix));
         assert!(secret.expose().starts_with(&info.first_characters));
@@ -130,4 +131,17 @@ async fn keys_are_bounded_and_so_is_the_list_of_revoked_ones() {
     let revoked: Vec<KeyId> = listed.iter().filter(|k| k.revoked_ms.is_some()).map(|k| k.id).collect();
     assert_eq!(revoked, seen[2..]);
     assert_eq!(listed.len(), 4);
+}
+
+#[tokio::test]
+async fn a_write_key_may_have_a_rate_of_its_own() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let c = &shelf.catalog;
+    let limited = |kind, rate| NewKey { events_per_second: Some(rate), ..NewKey::new(kind) };
+    let (info, secret) = c.create_key(&shop, limited(KeyKind::Write, 20)).await.unwrap();
+    assert_eq!(info.events_per_second, Some(20));
+    assert_eq!(c.snapshot().key(secret.expose()).unwrap().events_per_second, Some(20));
+    assert_eq!(c.keys(&shop).await.unwrap()[0].events_per_second, Some(20));
+    assert_invalid(c.create_key(&shop, limited(KeyKind::Read, 20)).await, "events_per_second");
+    assert_invalid(c.create_key(&shop, limited(KeyKind::Write, 0)).await, "events_per_second");
 }

@@ -5,9 +5,14 @@
 mod apps;
 mod attributes;
 mod keys;
+mod plan;
+mod replays;
 mod rules;
+mod salts;
+mod settings;
 mod sharing;
 mod storage;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -14,18 +14,13 @@ async fn changes_by_a_neighbour_arrive_without_restart() {
     let neighbour = shelf.neighbour().await;
     assert!(neighbour.snapshot().app(&shop).is_some(), "the first snapshot is whole");
 
-    let new = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old: false };
+    let new = NewKey::new(KeyKind::Write);
     let (info, secret) = neighbour.create_key(&shop, new).await.unwrap();
     until(&shelf.catalog, |s| s.key(secret.expose()).is_some()).await;
     neighbour.revoke_key(&shop, info.id).await.unwrap();
     until(&shelf.catalog, |s| s.key(secret.expose()).is_none()).await;
 
-    let price = NewAttribute {
-        name: "price".into(),
-        kind: AttributeType::Number,
-        title: String::new(),
-        many_values: false,
-    };
+    let price = NewAttribute::new("price", AttributeType::Number);
     neighbour.define_attribute(&shop, price).await.unwrap();
     until(&shelf.catalog, |s| s.app(&shop).is_some_and(|a| a.slots.get("price").is_some())).await;
     neighbour.delete_app(&shop).await.unwrap();

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use suanpan_catalog::{Catalog, CatalogError, KeyKind, NewAttribute, NewKey, NewRule, SecretText};
+use suanpan_catalog::{
+    AppSettings, Catalog, CatalogError, KeyKind, NewAttribute, NewKey, NewRule, SecretText,
+};
 use suanpan_event::{AppId, AttributeType};
 
 use crate::{Shelf, app_id, create, file};
@@ -16,16 +18,11 @@ async fn fill(catalog: &Catalog) -> SecretText {
     create(catalog, "game").await;
     let gone = create(catalog, "gone").await.id;
     catalog.delete_app(&gone).await.unwrap();
-    let price = NewAttribute {
-        name: "price".into(),
-        kind: AttributeType::Number,
-        title: "Price".into(),
-        many_values: false,
-    };
+    let price = NewAttribute::new("price", AttributeType::Number);
     catalog.define_attribute(&shop, price).await.unwrap();
     let rule = NewRule { name: "daily".into(), title: String::new(), body: "{}".into() };
     catalog.save_rule(&shop, rule).await.unwrap();
-    let key = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old: true };
+    let key = NewKey { may_report_old: true, events_per_second: Some(50), ..NewKey::new(KeyKind::Write) };
     catalog.create_key(&shop, key).await.unwrap().1
 }
 
@@ -125,4 +122,38 @@ async fn an_app_with_a_forgotten_time_zone_keeps_working() {
     let snapshot = reopened.snapshot();
     let view = snapshot.app(&shop).unwrap();
     assert_eq!((view.time_zone.as_str(), view.zone.iana_name()), ("Mars/Olympus", Some("UTC")));
+}
+
+/// A file of the first version of the tables, with attributes in their columns.
+#[tokio::test]
+async fn an_older_catalog_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new().filename(file(folder.path())).create_if_missing(true);
+    let mut db = SqliteConnection::connect_with(&options).await.unwrap();
+    let mut first = sqlx::migrate!("./migrations");
+    first.migrations = first.migrations.iter().take(1).cloned().collect();
+    first.run_direct(None, &mut db, false).await.unwrap();
+    let old = "INSERT INTO apps VALUES ('shop', 'Shop', 'UTC', 2, 0, 0, NULL), ('game', 'Game', 'UTC', 0, 0, 0, NULL);
+        INSERT INTO attributes VALUES ('shop', 'order', 'string', 'Order', 'text_01', 1), ('shop', 'gift', 'boolean', '', NULL, NULL);
+        UPDATE catalog SET revision = 1; UPDATE apps SET revision = 1;";
+    sqlx::raw_sql(old).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+
+    let catalog = Catalog::open(&file(folder.path())).await.unwrap();
+    let snapshot = catalog.snapshot();
+    let shop = snapshot.app(&app_id("shop")).unwrap();
+    let order = shop.attribute("order").unwrap();
+    assert_eq!(order.slot.map(|s| (s.slot.to_string(), s.since)), Some(("text_01".to_owned(), 1)));
+    assert!(order.terms.many_values && !shop.attribute("gift").unwrap().terms.many_values);
+    assert_eq!(shop.slots.version, 2);
+    assert!(shop.plan.is_silent());
+    assert_eq!(shop.settings, AppSettings::default());
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut db = SqliteConnection::connect_with(&options).await.unwrap();
+    for id in ["shop", "game"] {
+        let key = sqlx::query_scalar("SELECT mask_key FROM apps WHERE id = $1").bind(id);
+        keys.push(key.fetch_one(&mut db).await.unwrap());
+    }
+    assert_eq!(keys[0].len(), 32);
+    assert_ne!(keys[0], keys[1], "each app has a secret of its own");
 }
