@@ -1,46 +1,39 @@
-use axum::http::{HeaderMap, StatusCode, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use axum::http::{HeaderMap, Method, StatusCode};
 use suanpan_catalog::{KeyGrant, KeyKind, Snapshot};
+use suanpan_wire::{Batch, Head};
 
 use crate::Problem;
-
-/// The secret of a request: `Authorization: Bearer SECRET`, or `Basic` with the secret as the
-/// user name and an empty password, as HTTP clients make of `http://SECRET:@host/`.
-fn bearer_or_basic(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, rest) = value.split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
-        Some(rest.to_owned())
-    } else if scheme.eq_ignore_ascii_case("basic") {
-        let decoded = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        let (user, _password) = decoded.split_once(':').unwrap_or((&decoded, ""));
-        Some(user.to_owned())
-    } else {
-        None
-    }
-}
 
 /// The secret of a request, sent as `Authorization: Bearer SECRET` or as the user name of `Basic`.
 ///
 /// # Errors
 /// 401 with code `key_missing`.
 pub fn credentials(headers: &HeaderMap) -> Result<String, Problem> {
-    bearer_or_basic(headers).ok_or_else(|| {
+    let head = Head { method: &Method::GET, path: "", query: "", headers };
+    head.authorization().ok_or_else(|| {
         let detail = "send a key as 'Authorization: Bearer KEY', or as the user name of Basic";
         Problem::new(StatusCode::UNAUTHORIZED, "key_missing", detail)
     })
 }
 
-/// The write key of a request. Ingest keys can only write, and nothing else can.
-pub(crate) fn write_key<'s>(snapshot: &'s Snapshot, headers: &HeaderMap) -> Result<&'s KeyGrant, Problem> {
-    let secret = credentials(headers)?;
-    let unknown = || {
+/// The write key of a request: in its head, or where its format carries it. A client that names
+/// itself in both places is known by either. Ingest keys can only write, and nothing else can.
+pub(crate) fn write_key<'s>(
+    snapshot: &'s Snapshot,
+    head: &Head<'_>,
+    batch: &Batch<'_>,
+) -> Result<&'s KeyGrant, Problem> {
+    let in_head = head.authorization();
+    let given = [in_head.as_deref(), batch.key.as_deref()];
+    let mut secrets = given.into_iter().flatten().filter(|secret| !secret.is_empty()).peekable();
+    if secrets.peek().is_none() {
+        let detail = "send a write key as 'Authorization: Bearer KEY', or where the client's format has it";
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "key_missing", detail));
+    }
+    let grant = secrets.find_map(|secret| snapshot.key(secret)).ok_or_else(|| {
         let detail = "the key is not known here, or was revoked; make one with 'suanpan keys create'";
         Problem::new(StatusCode::UNAUTHORIZED, "key_unknown", detail)
-    };
-    let grant = snapshot.key(&secret).ok_or_else(unknown)?;
+    })?;
     if grant.kind != KeyKind::Write {
         let detail = "this is a read key; events are reported with a write key";
         return Err(Problem::new(StatusCode::FORBIDDEN, "key_cannot_write", detail));

@@ -23,10 +23,10 @@ pub struct GatewayLimits {
 impl Default for GatewayLimits {
     fn default() -> Self {
         Self {
-            body_bytes_max: 1024 * 1024,
-            unpacked_bytes_max: 5 * 1024 * 1024,
+            body_bytes_max: 6 * 1024 * 1024,
+            unpacked_bytes_max: 8 * 1024 * 1024,
             events_per_request_max: 1000,
-            inflight_bytes_max: 256 * 1024 * 1024,
+            inflight_bytes_max: 512 * 1024 * 1024,
             body_timeout_ms: 30_000,
             event: EventLimits::default(),
         }

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use suanpan_wire::Unreadable;
 
 /// An error answer: RFC 9457 `application/problem+json` with a stable `code` and a sentence that
 /// says what to do. Every HTTP error of Suanpan is one.
@@ -64,14 +65,24 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         self.status
     }
-}
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).expect("a problem is always JSON");
-        let mut response = (self.status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    /// The sentence.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Seconds after which the client should come again.
+    pub fn retry_after(&self) -> Option<u32> {
+        self.retry_after_s
+    }
+
+    /// The body of its answer.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a problem is always JSON")
+    }
+
+    /// The headers that belong to it.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -81,6 +92,26 @@ impl IntoResponse for Problem {
                 HeaderValue::from_static("Bearer, Basic realm=\"suanpan\""),
             );
         }
+    }
+}
+
+impl From<Unreadable> for Problem {
+    fn from(unreadable: Unreadable) -> Self {
+        let status = StatusCode::from_u16(unreadable.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let problem = Self::new(status, unreadable.code, unreadable.detail);
+        match unreadable.limit {
+            Some(limit) => problem.limit(limit),
+            None => problem,
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.to_json()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        self.add_headers(headers);
         response
     }
 }

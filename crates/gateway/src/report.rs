@@ -1,179 +1,311 @@
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::time::Instant;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
-use axum::{Json, Router};
-use suanpan_catalog::Catalog;
-use suanpan_event::{Rejection, Warning};
-use suanpan_log::{LogError, RecordBatch, SegmentLog};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use uuid::Uuid;
+use axum::http::{Method, Request, StatusCode, header, request};
+use axum::response::Response;
+use axum::routing::any;
+use bytes::Bytes;
+use suanpan_catalog::{AppView, KeyGrant};
+use suanpan_event::AppId;
+use suanpan_log::LogError;
+use suanpan_wire::{
+    Admission, Batch, Draft, Format, Head, NATIVE, Reply, Report, Route, clock_correction_ms,
+};
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::admit::{Circumstances, admit, clock_correction_ms};
-use crate::native::Batch;
-use crate::reply::Note;
-use crate::{EventResult, GatewayLimits, Problem, Report, Status, auth, body, metrics, native};
-
-/// Milliseconds since 1970-01-01 UTC; injected, so that tests can choose the day.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// The machine's clock.
-pub fn system_clock() -> Clock {
-    Arc::new(|| jiff::Timestamp::now().as_millisecond())
-}
-
-/// The unit in which `inflight_bytes_max` is handed out: a semaphore counts to 2^29 at least on
-/// every platform, so KiB reach far enough.
-const INFLIGHT_UNIT_BYTES: usize = 1024;
-
-/// The gateway's parts. Cheap to clone.
-#[derive(Clone)]
-pub struct Gateway {
-    catalog: Catalog,
-    log: SegmentLog,
-    limits: Arc<GatewayLimits>,
-    clock: Clock,
-    inflight: Arc<Semaphore>,
-}
+use crate::admission::{Admitted, admit_all};
+use crate::dead::Burial;
+use crate::origin::user_agent;
+use crate::{Gateway, LiveEvent, Peer, Problem, RefusedRequest, Seen, answer, auth, body, cors, metrics};
 
 impl Gateway {
-    /// A gateway that checks against the catalog's snapshots and appends to the log.
-    pub fn new(catalog: Catalog, log: SegmentLog, limits: GatewayLimits, clock: Clock) -> Self {
-        let units = (limits.inflight_bytes_max / INFLIGHT_UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { catalog, log, limits: Arc::new(limits), clock, inflight: Arc::new(Semaphore::new(units)) }
+    /// One request, from its head to its answer.
+    async fn answer(&self, route: Route, parts: request::Parts, mut body: Body) -> Response {
+        let started = Instant::now();
+        let read = self.read(route, &parts, &mut body).await;
+        let (format, answered) = match read {
+            Err((format, problem)) => {
+                body::drain(&mut body, &self.parts().limits).await;
+                (format, Err(problem.into()))
+            }
+            Ok(Read::Document(reply)) => return answer::http(reply),
+            Ok(Read::Events { format, payload, _memory }) => {
+                (format, self.take(format, &parts, &payload).await)
+            }
+        };
+        let code = answered.as_ref().map_or_else(|refused| refused.problem.code(), |_reply| "ok");
+        metrics::request(format.name(), code, started.elapsed());
+        match answered {
+            Ok(reply) => answer::http(reply),
+            Err(refused) => {
+                self.note(format, &parts, &refused);
+                answer::refusal(format, &head(&parts), &refused.problem)
+            }
+        }
     }
 
-    async fn report(&self, headers: &HeaderMap, body: &mut Body) -> Result<Report, Problem> {
-        let snapshot = self.catalog.snapshot();
-        let grant = auth::write_key(&snapshot, headers)?;
-        let gzipped = body::check_head(headers, &self.limits)?;
-        let announced = body::announced_length(headers).unwrap_or(self.limits.body_bytes_max as u64);
-        let _wire =
-            self.hold(usize::try_from(announced).unwrap_or(usize::MAX).min(self.limits.body_bytes_max))?;
-        let packed = body::collect(body, &self.limits).await?;
+    /// Counts a request that was refused for what its sender did, by where it came from.
+    fn note(&self, format: &'static dyn Format, parts: &request::Parts, refused: &Refused) {
+        if refused.problem.status().is_server_error() {
+            return;
+        }
+        let noted = RefusedRequest {
+            ip: self.parts().origins.client_ip(peer(parts), &parts.headers),
+            app: refused.app.as_ref(),
+            format: format.name(),
+            code: refused.problem.code(),
+            detail: refused.problem.detail(),
+        };
+        self.parts().refused.note(&noted, (self.parts().clock)());
+    }
+
+    /// Reads the body and takes its transport encodings off, within memory that is reserved first.
+    async fn read(
+        &self,
+        route: Route,
+        parts: &request::Parts,
+        body: &mut Body,
+    ) -> Result<Read, (&'static dyn Format, Problem)> {
+        let expected: &'static dyn Format = match route {
+            Route::Events(format) => format,
+            Route::Told(_) | Route::Document(_) => &NATIVE,
+        };
+        let refuse = |problem| (expected, problem);
+        let ours = &self.parts().limits;
+        body::check_head(&parts.headers, ours).map_err(refuse)?;
+        let announced = body::announced_length(&parts.headers).unwrap_or(ours.body_bytes_max as u64);
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(ours.body_bytes_max);
+        let wire = self.hold(announced).map_err(refuse)?;
+        let packed = body::collect(body, ours).await.map_err(refuse)?;
+        let head = head(parts);
+        let limits = self.wire_limits();
         // Beside the body stand its records, which are about as large. Held only from here on, so
         // that slow uploads of small bodies don't keep others out.
-        let _unpacked = self.hold(if gzipped { 2 * self.limits.unpacked_bytes_max } else { packed.len() })?;
-        let body = if gzipped { body::unpack(&packed, &self.limits)? } else { packed };
-        metrics::body(body.len());
-        let batch = native::decode(&body, &self.limits)?;
-        let received_time_ms = (self.clock)();
-        let about = Circumstances {
-            app_id: &grant.app_id,
-            may_report_old: grant.may_report_old,
-            received_time_ms,
-            clock_correction_ms: clock_correction_ms(batch.sent_at_ms, received_time_ms, &self.limits.event),
-            limits: &self.limits.event,
+        let is_packed = head.says_gzip() || suanpan_wire::is_gzip(&packed);
+        let room = if is_packed { 2 * limits.unpacked_bytes_max } else { packed.len() };
+        let _memory = (wire, self.hold(room).map_err(refuse)?);
+        let unpacked = |packed| suanpan_wire::unpack(packed, head.says_gzip(), &limits);
+        let (format, payload) = match route {
+            Route::Events(format) => (format, format.payload(&head, packed, &limits)),
+            Route::Document(document) => {
+                let body = unpacked(packed).map_err(|e| refuse(e.into()))?;
+                return Ok(Read::Document(document(&head, &body)));
+            }
+            Route::Told(told) => {
+                let body = unpacked(packed).map_err(|e| refuse(e.into()))?;
+                let format = told(&head, &body);
+                let mut plain = parts.headers.clone();
+                plain.remove(header::CONTENT_ENCODING);
+                (format, format.payload(&Head { headers: &plain, ..head }, body, &limits))
+            }
         };
-        let (report, records) = admit_all(&batch, &about);
-        if !records.is_empty() {
-            self.log.append(records).await.map_err(log_problem)?;
-        }
-        count(&report);
-        Ok(report)
+        let payload = payload.map_err(|unreadable| (format, unreadable.into()))?;
+        metrics::body(payload.len());
+        Ok(Read::Events { format, payload, _memory })
     }
 
-    /// Reserves memory for a request, so that many large ones at once are refused, not swapped.
-    fn hold(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let units = u32::try_from(bytes.div_ceil(INFLIGHT_UNIT_BYTES).max(1)).unwrap_or(u32::MAX);
-        Arc::clone(&self.inflight).try_acquire_many_owned(units).map_err(|_all_taken| {
-            let detail = "too many reports at once; send it again in a second";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
-                .limit("gateway.inflight_bytes_max")
-                .retry_after_s(1)
+    /// Decodes the payload, and admits what it holds for the app of its key.
+    async fn take(
+        &self,
+        format: &'static dyn Format,
+        parts: &request::Parts,
+        payload: &Bytes,
+    ) -> Result<Reply, Refused> {
+        let head = head(parts);
+        let mut batch = format.decode(&head, payload, &self.wire_limits()).map_err(Problem::from)?;
+        let snapshot = self.parts().catalog.snapshot();
+        let grant = auth::write_key(&snapshot, &head, &batch)?;
+        let view = snapshot.app(&grant.app_id).ok_or_else(app_gone)?;
+        let of_app = |problem: Problem| Refused { problem, app: Some(grant.app_id.clone()) };
+        cors::check_origin(head.headers, &view.settings).map_err(of_app)?;
+        let _share = self.0.fairness.hold(&grant.app_id, payload.len()).map_err(of_app)?;
+        let peer = peer(parts);
+        let ip = self.parts().origins.client_ip(peer, head.headers);
+        let sender = Sender { head, peer, ip, grant, view };
+        self.name_visitors(&mut batch, &sender);
+        if batch.is_dry_run {
+            let admitted = self.admit(format, &batch, &sender);
+            self.show(format, &batch, &sender, &admitted.report);
+            return Ok(format.reply(&head, &batch, &admitted.report));
+        }
+        let events = batch.events.len() as u64;
+        self.0.quotas.take(view, grant, events, (self.parts().clock)()).map_err(of_app)?;
+        let Admitted { report, records } = self.admit(format, &batch, &sender);
+        if !records.is_empty()
+            && let Err(error) = self.parts().log.append(records).await
+        {
+            self.0.quotas.give_back(view, grant, events);
+            return Err(of_app(log_problem(error)));
+        }
+        count(format.name(), &report);
+        self.show(format, &batch, &sender, &report);
+        Ok(format.reply(&head, &batch, &report))
+    }
+
+    /// Gives visitors whose client names no person an id for the day.
+    fn name_visitors(&self, batch: &mut Batch<'_>, sender: &Sender<'_>) {
+        let now_ms = (self.parts().clock)();
+        for draft in batch.events.iter_mut().flatten().filter(|draft| draft.is_anonymous_visitor) {
+            let agent = if draft.user_agent.is_empty() {
+                user_agent(sender.head.headers)
+            } else {
+                &*draft.user_agent
+            };
+            let ip = draft.ip.or(sender.ip);
+            draft.device_id = self.0.visitors.visitor_id(&sender.grant.app_id, now_ms, ip, agent).into();
+        }
+    }
+
+    fn admit(&self, format: &'static dyn Format, batch: &Batch<'_>, sender: &Sender<'_>) -> Admitted {
+        let parts = self.parts();
+        let received_time_ms = (parts.clock)();
+        let limits = &parts.limits.event;
+        let about = Admission {
+            app_id: &sender.grant.app_id,
+            may_report_old: sender.grant.may_report_old,
+            received_time_ms,
+            clock_correction_ms: clock_correction_ms(batch.sent_at, received_time_ms, limits),
+            limits,
+            plan: &sender.view.plan,
+        };
+        let name = format.name();
+        let burial = Burial { about: &about, format: name, is_native: name == NATIVE.name() };
+        let policy = sender.view.settings.ip;
+        let own = parts.origins.resolve(sender.peer, sender.head.headers, policy);
+        admit_all(batch, &burial, |draft| {
+            if draft.ip.is_none() && draft.user_agent.is_empty() {
+                return own.clone();
+            }
+            let agent = if draft.user_agent.is_empty() {
+                user_agent(sender.head.headers)
+            } else {
+                &*draft.user_agent
+            };
+            parts.origins.resolve_for(draft.ip.or(sender.ip), agent, policy)
         })
     }
+
+    /// Shows each event to those who watch the app, once it is on disk.
+    fn show(&self, format: &'static dyn Format, batch: &Batch<'_>, sender: &Sender<'_>, report: &Report) {
+        let live = &self.parts().live;
+        if !live.is_watched() {
+            return;
+        }
+        let received_ms = (self.parts().clock)();
+        let unread = Draft::of("");
+        for (event, result) in batch.events.iter().zip(&report.results) {
+            let (draft, shown) = match event {
+                Ok(draft) => (draft, draft.properties.get()),
+                Err(refused) => (&unread, &*refused.raw),
+            };
+            let seen = Seen {
+                status: result.status,
+                event: &draft.event,
+                user_id: &draft.user_id,
+                device_id: &draft.device_id,
+                is_debug: batch.is_debug,
+            };
+            live.publish(&sender.grant.app_id, &seen, || {
+                // What can't be read can't be masked, and is not shown where there is personal data.
+                let masked = sender.view.plan.mask_all(shown).unwrap_or_default();
+                let told = LiveEvent::of(result)
+                    .named(&draft.event, &draft.user_id, &draft.device_id, &draft.library)
+                    .showing(&masked);
+                LiveEvent {
+                    received_ms,
+                    format: format.name(),
+                    time_ms: draft.time_ms,
+                    is_debug: batch.is_debug,
+                    is_dry_run: batch.is_dry_run,
+                    ..told
+                }
+            });
+        }
+    }
 }
 
-/// The reporting endpoints.
+/// Whose request it is, and where it came from.
+struct Sender<'r> {
+    head: Head<'r>,
+    peer: Option<IpAddr>,
+    ip: Option<IpAddr>,
+    grant: &'r KeyGrant,
+    view: &'r AppView,
+}
+
+/// A request of which nothing was kept.
+struct Refused {
+    problem: Problem,
+    /// Its app, once that was known.
+    app: Option<AppId>,
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self { problem, app: None }
+    }
+}
+
+fn peer(parts: &request::Parts) -> Option<IpAddr> {
+    parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
+}
+
+/// What a request turned out to hold.
+enum Read {
+    Events {
+        format: &'static dyn Format,
+        payload: Bytes,
+        /// Given back when the request is over.
+        _memory: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    },
+    Document(Reply),
+}
+
+fn head(parts: &request::Parts) -> Head<'_> {
+    Head {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or(""),
+        headers: &parts.headers,
+    }
+}
+
+/// The reporting endpoints, and the documents that clients ask for before they report.
 pub fn router(gateway: Gateway) -> Router {
-    Router::new().route("/v1/events", post(post_events)).with_state(gateway)
-}
-
-async fn post_events(State(gateway): State<Gateway>, headers: HeaderMap, mut body: Body) -> Response {
-    let started = Instant::now();
-    let reported = gateway.report(&headers, &mut body).await;
-    if reported.is_err() {
-        body::drain(&mut body, &gateway.limits).await;
-    }
-    match reported {
-        Ok(report) => {
-            metrics::request("ok", started.elapsed());
-            Json(report).into_response()
-        }
-        Err(problem) => {
-            metrics::request(problem.code(), started.elapsed());
-            problem.into_response()
-        }
-    }
-}
-
-fn admit_all(batch: &Batch<'_>, about: &Circumstances<'_>) -> (Report, RecordBatch) {
-    let mut report = Report { results: Vec::with_capacity(batch.events.len()), ..Report::default() };
-    let bytes: usize = batch.events.iter().map(|raw| raw.get().len() + 160).sum();
-    let mut records = RecordBatch::with_capacity(batch.events.len(), bytes);
-    let mut ids = HashSet::with_capacity(batch.events.len());
-    for raw in &batch.events {
-        let result = match admit(raw, about) {
-            Ok((event, _)) if !ids.insert(event.event_id) => {
-                report.duplicate += 1;
-                plain(Status::Duplicate, event.event_id)
-            }
-            Ok((event, warnings)) => {
-                report.accepted += 1;
-                records.push_with(|buffer| event.encode_into(buffer));
-                accepted(event.event_id, warnings)
-            }
-            Err(rejection) => {
-                report.rejected += 1;
-                rejected(rejection)
-            }
+    let mut router = Router::new();
+    for (path, route) in suanpan_wire::ROUTES {
+        let answer = move |State(gateway): State<Gateway>, request: Request<Body>| async move {
+            let (parts, body) = request.into_parts();
+            let asked = parts.headers.clone();
+            let mut response = match parts.method {
+                Method::OPTIONS => return cors::preflight(&asked),
+                Method::GET | Method::POST => gateway.answer(*route, parts, body).await,
+                _ => answer::wrong_method(&parts),
+            };
+            cors::allow(&asked, response.headers_mut());
+            response
         };
-        report.results.push(result);
+        router = router.route(path, any(answer));
     }
-    (report, records)
+    router.with_state(gateway)
 }
 
-fn plain(status: Status, id: Uuid) -> EventResult {
-    EventResult {
-        status,
-        id: Some(id),
-        code: None,
-        field: String::new(),
-        message: String::new(),
-        notes: Vec::new(),
-    }
-}
-
-fn accepted(id: Uuid, warnings: Vec<Warning>) -> EventResult {
-    let status = if warnings.is_empty() { Status::Ok } else { Status::Warning };
-    let notes = warnings.into_iter().map(|w| Note { code: w.code, field: w.field, message: w.message });
-    EventResult { notes: notes.collect(), ..plain(status, id) }
-}
-
-fn rejected(rejection: Rejection) -> EventResult {
-    EventResult {
-        status: Status::Rejected,
-        id: None,
-        code: Some(rejection.code),
-        field: rejection.field,
-        message: rejection.message,
-        notes: Vec::new(),
-    }
+/// The app was deleted between two looks at the catalog.
+fn app_gone() -> Problem {
+    let detail = "the key's app was deleted; 'suanpan apps restore' brings it back";
+    Problem::new(StatusCode::UNAUTHORIZED, "key_unknown", detail)
 }
 
 /// Counted only once the batch is on disk: a refused request leaves no trace but its own count.
-fn count(report: &Report) {
-    let warned = report.results.iter().filter(|r| r.status == Status::Warning).count();
-    metrics::events("ok", report.accepted - warned);
-    metrics::events("warning", warned);
-    metrics::events("duplicate", report.duplicate);
-    metrics::events("rejected", report.rejected);
+fn count(format: &'static str, report: &Report) {
+    let warned = report.results.iter().filter(|r| !r.notes.is_empty()).count();
+    metrics::events(format, "ok", report.accepted - warned);
+    metrics::events(format, "warning", warned);
+    metrics::events(format, "duplicate", report.duplicate);
+    metrics::events(format, "rejected", report.rejected);
     for result in &report.results {
         if let Some(code) = result.code {
             metrics::rejection(code.name());
@@ -184,7 +316,7 @@ fn count(report: &Report) {
     }
 }
 
-fn log_problem(error: LogError) -> Problem {
+pub(crate) fn log_problem(error: LogError) -> Problem {
     let unavailable = |code, detail, seconds| {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after_s(seconds)
     };

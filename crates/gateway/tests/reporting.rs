@@ -12,8 +12,8 @@ use http_body_util::BodyExt as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use suanpan_catalog::{Catalog, KeyKind, NewApp, NewKey};
-use suanpan_event::Event;
-use suanpan_gateway::{Gateway, GatewayLimits, router};
+use suanpan_event::Record;
+use suanpan_gateway::{Gateway, GatewayLimits, GatewayParts, router};
 use suanpan_log::{Entry, LogConfig, SegmentLog};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -38,12 +38,13 @@ impl Edge {
         let new = NewApp { id: app.clone(), title: "Shop".into(), time_zone: "UTC".into() };
         catalog.create_app(new).await.unwrap();
         let key = async |may_report_old| {
-            let new = NewKey { kind: KeyKind::Write, title: String::new(), may_report_old };
+            let new = NewKey { may_report_old, ..NewKey::new(KeyKind::Write) };
             catalog.create_key(&app, new).await.unwrap().1.expose().to_owned()
         };
         let (key, old_key) = (key(false).await, key(true).await);
         let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
-        let gateway = Gateway::new(catalog, log.clone(), GatewayLimits::default(), Arc::new(|| NOW_MS));
+        let parts = GatewayParts::new(catalog, log.clone(), GatewayLimits::default(), Arc::new(|| NOW_MS));
+        let gateway = Gateway::open(parts).await.unwrap();
         Self { _folder: folder, log, router: router(gateway), key, old_key }
     }
 
@@ -65,12 +66,25 @@ impl Edge {
         report
     }
 
-    /// The records from an offset on, as JSON.
+    /// The accepted events from an offset on, as JSON.
     async fn records(&self, from: u64) -> Vec<Value> {
+        self.all_records(from).await.into_iter().filter(|record| record.get("dead").is_none()).collect()
+    }
+
+    /// The refused events from an offset on, as JSON.
+    async fn dead(&self, from: u64) -> Vec<Value> {
+        self.all_records(from)
+            .await
+            .into_iter()
+            .filter_map(|mut record| record.get_mut("dead").map(Value::take))
+            .collect()
+    }
+
+    async fn all_records(&self, from: u64) -> Vec<Value> {
         let entries = self.log.reader(from).next_batch(1000, 1 << 20, Duration::ZERO).await.unwrap();
         let record = |entry| match entry {
             Entry::Record { payload, .. } => {
-                Event::decode(&payload).unwrap();
+                Record::decode(&payload).unwrap();
                 serde_json::from_slice(&payload).unwrap()
             }
             Entry::Damaged { offsets } => panic!("{offsets:?} are damaged"),
@@ -112,7 +126,11 @@ async fn a_wrong_event_does_not_refuse_its_neighbours() {
         (&report["accepted"], &report["duplicate"], &report["rejected"]),
         (&json!(1), &json!(1), &json!(2))
     );
-    assert_eq!(edge.log.end_offset(), 1);
+    assert_eq!(edge.records(0).await.len(), 1);
+    let dead = edge.dead(0).await;
+    let told = |at: usize| (&dead[at]["code"], &dead[at]["raw"], &dead[at]["is_replayable"]);
+    assert_eq!(told(0), (&json!("identity_missing"), &json!(r#"{"event":"buy"}"#), &json!(true)));
+    assert_eq!(told(1), (&json!("malformed"), &json!(r#""text""#), &Value::Null));
 }
 
 #[tokio::test]
@@ -139,7 +157,7 @@ async fn times_are_checked_and_a_wrong_clock_is_corrected() {
     assert_eq!(code(&edge.key, NOW_MS - 29 * DAY_MS).await, Value::Null);
     assert_eq!(code(&edge.key, NOW_MS - 31 * DAY_MS).await, "time_too_old");
     assert_eq!(code(&edge.old_key, NOW_MS - 900 * DAY_MS).await, Value::Null);
-    assert_eq!(code(&edge.old_key, NOW_MS + DAY_MS).await, "time_in_future");
+    assert_eq!(code(&edge.old_key, NOW_MS + 2 * DAY_MS).await, "time_in_future");
     let from = edge.log.end_offset();
     let behind = NOW_MS - 3 * 3_600_000;
     let report = edge.report(json!({ "events": [event(behind - 1000)], "sent_at": behind })).await;
@@ -191,16 +209,20 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let edge = Edge::new().await;
-            let mut accepted = 0;
+            let (mut accepted, mut rejected) = (0, 0);
             for body in bodies {
                 let (status, answer) = edge.send(&edge.key, body).await;
                 match status {
-                    StatusCode::OK => accepted += answer["accepted"].as_u64().unwrap(),
+                    StatusCode::OK => {
+                        accepted += answer["accepted"].as_u64().unwrap();
+                        rejected += answer["rejected"].as_u64().unwrap();
+                    }
                     _ => assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}"),
                 }
             }
-            assert_eq!(edge.log.end_offset(), accepted);
+            assert_eq!(edge.log.end_offset(), accepted + rejected);
             assert_eq!(edge.records(0).await.len() as u64, accepted);
+            assert_eq!(edge.dead(0).await.len() as u64, rejected);
         });
     }
 }
