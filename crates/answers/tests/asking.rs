@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use suanpan_answers::{Answered, Answers, AnswersConfig, AskError, CacheUse};
 use suanpan_catalog::{Catalog, NewApp, NewAttribute};
-use suanpan_event::{AppId, AttributeType, Slot, SlotFamily, report_date};
+use suanpan_event::{AppId, AttributeType, Origin, Slot, SlotFamily, report_date};
 use suanpan_rules::{Rule, RuleLimits, parse};
 use suanpan_warehouse::{
     AskLimits, BatchId, EventRow, SlotValue, Warehouse, WarehouseError, Watermarks, testing,
@@ -56,6 +56,8 @@ impl Asking {
             platform: "web".into(),
             app_version: "".into(),
             library: "".into(),
+            linked_id: "".into(),
+            origin: Origin::default(),
             content: r#"{"amount":2.5}"#.into(),
             slot_map,
             log_offset: offset,
@@ -168,7 +170,7 @@ fn a_changed_plan_is_another_question() {
         let asking = Asking::new(warehouse, AnswersConfig::default()).await;
         asking.store(2, THEN_MS, 0).await;
         let define = async |kind| {
-            let new = NewAttribute { name: "amount".into(), kind, title: String::new(), many_values: false };
+            let new = NewAttribute::new("amount", kind);
             asking.catalog.define_attribute(&asking.app, new).await.unwrap()
         };
         let rule = parse(&format!(
@@ -189,12 +191,7 @@ fn rows_from_before_a_slot_are_read_from_json() {
     testing::run(async |warehouse| {
         let asking = Asking::new(warehouse, AnswersConfig::default()).await;
         asking.store(2, THEN_MS, 0).await;
-        let new = NewAttribute {
-            name: "amount".into(),
-            kind: AttributeType::Number,
-            title: String::new(),
-            many_values: false,
-        };
+        let new = NewAttribute::new("amount", AttributeType::Number);
         asking.catalog.define_attribute(&asking.app, new).await.unwrap();
         asking.store(3, THEN_MS, 1).await;
         let rule = parse(&format!(

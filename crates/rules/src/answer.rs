@@ -216,7 +216,7 @@ impl Compiled {
         let number = || text.parse::<f64>().ok().and_then(tidy);
         match kind {
             _ if text.is_empty() => Value::Null,
-            AttributeType::String => text.into(),
+            AttributeType::String | AttributeType::StringList => text.into(),
             AttributeType::Boolean => (text != "0").into(),
             AttributeType::Number => number().map_or(Value::Null, Value::Number),
             AttributeType::Datetime => match number() {

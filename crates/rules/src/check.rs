@@ -88,8 +88,15 @@ impl Checker<'_> {
 
     fn input_fits(&mut self, measure: MeasureKind, id: ReadId, path: &str) -> Option<ReadId> {
         let read = &self.reads[id.0];
-        if measure == MeasureKind::Distinct || read.kind == AttributeType::Number {
+        if measure == MeasureKind::Distinct && read.kind != AttributeType::StringList
+            || read.kind == AttributeType::Number
+        {
             return Some(id);
+        }
+        if read.kind == AttributeType::StringList {
+            let message = format!("{:?} is a list, which can only be filtered by", read.attribute);
+            self.report.add(ErrorCode::TypeMismatch, format!("{path}.attribute"), message);
+            return None;
         }
         let message = format!(
             "{} needs a number, and {:?} is a {}; state \"type\": \"number\" to read it as one",
@@ -104,7 +111,14 @@ impl Checker<'_> {
     fn group(&mut self, rule: &Rule) -> Option<Group> {
         let mut by = Vec::with_capacity(rule.breakdown.len());
         for (at, attribute) in rule.breakdown.iter().enumerate() {
-            by.extend(self.read(&attribute.name, attribute.kind, &format!("breakdown[{at}]"), ""));
+            let path = format!("breakdown[{at}]");
+            let Some(id) = self.read(&attribute.name, attribute.kind, &path, "") else { continue };
+            if self.reads[id.0].kind == AttributeType::StringList {
+                let message = format!("{:?} is a list, which can only be filtered by", attribute.name);
+                self.report.add(ErrorCode::TypeMismatch, path, message);
+                continue;
+            }
+            by.push(id);
         }
         let top = rule.top.unwrap_or(crate::TOP_DEFAULT);
         (!by.is_empty()).then_some(Group { by, top })
@@ -137,7 +151,9 @@ impl Checker<'_> {
             "" => path.to_owned(),
             field => format!("{path}.{field}"),
         };
-        let (kind, source) = if let Some(built_in) = built_in(name) {
+        let planned = self.context.attributes.iter().find(|a| a.name == name);
+        // A plan may have the name from before it was built in: then the app's own one is meant.
+        let (kind, source) = if let (Some(built_in), None) = (built_in(name), planned) {
             if stated.is_some_and(|stated| stated != built_in.kind) {
                 let message = format!("{name:?} is built in and always a {}", built_in.kind.name());
                 self.report.add(ErrorCode::TypeMismatch, at("type"), message);
@@ -145,7 +161,6 @@ impl Checker<'_> {
             }
             (built_in.kind, Source::Column(built_in.column))
         } else {
-            let planned = self.context.attributes.iter().find(|a| a.name == name);
             let Some(kind) = stated.or(planned.map(|a| a.kind)) else {
                 self.unknown(name, at(field));
                 return None;

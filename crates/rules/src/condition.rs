@@ -69,6 +69,7 @@ impl Typing<'_> {
                     _ => Some(Test::TextIs(text)),
                 }
             }
+            AttributeType::StringList => self.text(value, &path, report).map(Test::Has),
             AttributeType::Number => Some(within(is, self.number(value, &path, report)?)),
             AttributeType::Boolean => match value {
                 Scalar::Boolean(value) => Some(Test::NumberIs(f64::from(u8::from(*value)))),
@@ -176,6 +177,7 @@ fn operators(kind: AttributeType) -> &'static [Operator] {
         AttributeType::String => &[Is, In, Contains, Starts, Regex, Set],
         AttributeType::Number => &[Is, In, Above, From, Below, To, Between, Set],
         AttributeType::Boolean => &[Is, Set],
+        AttributeType::StringList => &[Contains, Set],
         AttributeType::Datetime => &[Is, Above, From, Below, To, Between, Set],
     }
 }

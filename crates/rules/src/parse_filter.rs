@@ -12,6 +12,7 @@ const TYPES: &[(&str, AttributeType)] = &[
     ("number", AttributeType::Number),
     ("boolean", AttributeType::Boolean),
     ("datetime", AttributeType::Datetime),
+    ("list", AttributeType::StringList),
 ];
 
 /// What is left of the limits that all filters of a rule share.

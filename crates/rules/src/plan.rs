@@ -105,6 +105,8 @@ pub enum Test {
     TextIn(Vec<String>),
     /// A text that holds this one.
     Contains(String),
+    /// A list with this text among its elements.
+    Has(String),
     /// A text that starts with this one.
     Starts(String),
     /// A text that matches this regular expression.

@@ -76,7 +76,7 @@ impl fmt::Display for Test {
             Self::Set => f.write_str("is set"),
             Self::TextIs(text) => write!(f, "= {text:?}"),
             Self::TextIn(texts) => write!(f, "in [{}]", quoted(texts)),
-            Self::Contains(text) => write!(f, "contains {text:?}"),
+            Self::Contains(text) | Self::Has(text) => write!(f, "contains {text:?}"),
             Self::Starts(text) => write!(f, "starts with {text:?}"),
             Self::Matches(pattern) => write!(f, "matches {pattern:?}"),
             Self::NumberIs(number) => write!(f, "= {number}"),

@@ -269,6 +269,7 @@ enum StatedType {
     Number,
     Boolean,
     Datetime,
+    List,
 }
 
 /// Which events count. A filter is true or false of an event, never unknown.

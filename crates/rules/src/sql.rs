@@ -245,7 +245,8 @@ impl Printer<'_> {
             Condition::Not(inner) => format!("NOT ({})", self.condition(inner)),
             Condition::Test { read, test } => {
                 let name = name(*read, self.plan.read(*read));
-                let is_text = self.plan.read(*read).kind == AttributeType::String;
+                let is_text =
+                    matches!(self.plan.read(*read).kind, AttributeType::String | AttributeType::StringList);
                 self.test(&name, is_text, test)
             }
         }
@@ -263,6 +264,11 @@ impl Printer<'_> {
             Test::TextIs(text) => format!("{name} = {}", self.params.text(text)),
             Test::TextIn(texts) => format!("{name} IN {}", self.params.texts(texts)),
             Test::Contains(text) => format!("position({name}, {}) > 0", self.params.text(text)),
+            Test::Has(text) => format!(
+                "has(arrayMap(e -> multiIf(startsWith(e, '\"'), JSONExtractString(e), \
+                 match(e, '^[-0-9tf]'), e, ''), JSONExtractArrayRaw({name})), {})",
+                self.params.text(text)
+            ),
             Test::Starts(text) => format!("startsWith({name}, {})", self.params.text(text)),
             Test::Matches(pattern) => {
                 format!("({name} != '' AND match({name}, {}))", self.params.text(pattern))

@@ -1,6 +1,7 @@
 //! Step 4, attributes: how one is read from a row.
 //!
-//! A text is never null: the empty one stands for "not set". Everything else is a nullable
+//! A text is never null: the empty one stands for "not set". So is a list, which is its JSON text,
+//! and not set if it has no elements. Everything else is a nullable
 //! Float64: numbers, booleans (0, 1), datetimes (milliseconds since 1970).
 //!
 //! The JSON forms give exactly what [`suanpan_event::coerce`] gives. They start from the value's
@@ -41,6 +42,9 @@ pub(crate) fn definitions(id: ReadId, read: &Read, params: &mut Params) -> Vec<S
         Source::Column(column) if read.kind == AttributeType::Datetime => {
             vec![format!("toFloat64(toUnixTimestamp64Milli({column})) AS {name}")]
         }
+        Source::Column(column) if read.kind != AttributeType::String => {
+            vec![format!("toFloat64({column}) AS {name}")]
+        }
         Source::Column(_) | Source::Slot(_) => vec![name],
         Source::SlotOrJson { slot, since } => {
             let since = params.named(&format!("since{number}"), "UInt32", || since.to_string());
@@ -63,7 +67,7 @@ fn from_json(number: usize, read: &Read, params: &mut Params) -> (Vec<String>, S
     let key = params.named(&format!("key{number}"), "String", || escaped(&read.attribute));
     let i = number;
     let mut steps = vec![format!("JSONExtractRaw(content, {key}) AS r{i}")];
-    if read.kind != AttributeType::Boolean {
+    if !matches!(read.kind, AttributeType::Boolean | AttributeType::StringList) {
         steps.push(format!("JSONExtractString(r{i}) AS s{i}"));
     }
     let is_text = format!("startsWith(r{i}, '\"')");
@@ -79,6 +83,7 @@ fn from_json(number: usize, read: &Read, params: &mut Params) -> (Vec<String>, S
             steps.push(format!("toFloat64OrNull(d{i}) AS n{i}"));
             finite
         }
+        AttributeType::StringList => format!("if(startsWith(r{i}, '[') AND r{i} != '[]', r{i}, '')"),
         AttributeType::Boolean => format!("multiIf(r{i} = 'true', 1., r{i} = 'false', 0., NULL)"),
         AttributeType::Datetime => {
             steps.push(format!("r{i} AS d{i}"));

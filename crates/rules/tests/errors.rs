@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
 use jiff::tz::TimeZone;
-use suanpan_event::{AppId, Attribute, AttributeType};
+use suanpan_event::{AppId, Attribute, AttributeTerms, AttributeType};
 use suanpan_rules::{Context, ErrorCode, RuleErrors, RuleLimits, compile, json_schema, parse};
 
 fn attribute(name: &str, kind: AttributeType) -> Attribute {
-    Attribute { name: name.into(), kind, title: String::new(), slot: None }
+    Attribute { name: name.into(), kind, title: String::new(), terms: AttributeTerms::default(), slot: None }
 }
 
 /// Parses and, if that works, compiles.
@@ -20,6 +20,7 @@ fn errors_of(json: &str) -> Option<RuleErrors> {
         attribute("amount", AttributeType::Number),
         attribute("channel", AttributeType::String),
         attribute("vip", AttributeType::Boolean),
+        attribute("tags", AttributeType::StringList),
         attribute("due", AttributeType::Datetime),
     ];
     let limits = RuleLimits::default();
@@ -175,6 +176,20 @@ fn operators_and_values_fit_the_type() {
     check(
         &filter(r#"{"attribute": "channel", "is": ">", "value": "a"}"#),
         &[("type_mismatch", "filter.is", "not possible for a string; possible: =, ≠, in", None)],
+    );
+    check(
+        &filter(r#"{"attribute": "tags", "is": "=", "value": "a"}"#),
+        &[(
+            "type_mismatch",
+            "filter.is",
+            "for a list; possible: contains, not contains, is set, is not set",
+            None,
+        )],
+    );
+    check(&rule(r#""breakdown": "tags""#), &[("type_mismatch", "breakdown[0]", "\"tags\" is a list", None)]);
+    check(
+        &measures(r#"[{"measure": "distinct", "attribute": "tags"}]"#),
+        &[("type_mismatch", "measures[0].attribute", "\"tags\" is a list", None)],
     );
     check(
         &filter(r#"{"attribute": "vip", "is": "contains", "value": "a"}"#),

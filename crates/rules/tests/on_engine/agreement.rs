@@ -59,12 +59,15 @@ fn row() -> impl Strategy<Value = Row> {
     let properties = prop::collection::hash_map(prop::sample::select(names), property(), 0..8);
     let time = prop_oneof![-45 * DAY_MS..45 * DAY_MS, -36 * 3_600_000..36 * 3_600_000_i64];
     let platform = prop::sample::select(vec!["ios", "android", "web", ""]);
-    (prop::sample::select(EVENTS), time, 0..7, platform, 1..5_u32, properties).prop_map(
-        |(event, time, person, platform, slot_map, properties)| Row {
+    let origin = (prop::sample::select(vec!["CN", "DE", ""]), any::<bool>());
+    (prop::sample::select(EVENTS), time, 0..7, platform, origin, 1..5_u32, properties).prop_map(
+        |(event, time, person, platform, (country, bot), slot_map, properties)| Row {
             event: event.into(),
             time_ms: MIDDLE_MS + time,
             person: format!("p{person}"),
             platform: platform.into(),
+            country: country.into(),
+            bot,
             slot_map,
             content: serde_json::to_string(&properties).unwrap(),
         },
@@ -79,6 +82,8 @@ fn attribute_ref() -> impl Strategy<Value = (String, Option<&'static str>, Attri
         ("event".to_owned(), None, AttributeType::String),
         ("actor_id".to_owned(), None, AttributeType::String),
         ("event_time".to_owned(), None, AttributeType::Datetime),
+        ("country".to_owned(), None, AttributeType::String),
+        ("bot".to_owned(), None, AttributeType::Boolean),
     ]);
     let stated = (prop::sample::select(attributes()), 0..3).prop_map(|(a, kind)| {
         let (word, kind) = [
@@ -94,7 +99,7 @@ fn attribute_ref() -> impl Strategy<Value = (String, Option<&'static str>, Attri
 fn number_attribute() -> impl Strategy<Value = (String, Option<&'static str>)> {
     attribute_ref().prop_map(|(name, stated, kind)| match kind {
         AttributeType::Number => (name, stated),
-        _ if ["platform", "event", "actor_id", "event_time"].contains(&name.as_str()) => {
+        _ if ["platform", "event", "actor_id", "event_time", "country", "bot"].contains(&name.as_str()) => {
             ("amount".into(), None)
         }
         _ => (name, Some("number")),
@@ -138,6 +143,8 @@ fn condition() -> impl Strategy<Value = Value> {
                 ("is set", Value::Null),
                 ("is not set", Value::Null),
             ]),
+            // Lists have a test of their own, `lists`; no reference here is one.
+            AttributeType::StringList => choose(&[("is set", Value::Null)]),
             AttributeType::Boolean => choose(&[
                 ("=", json!(true)),
                 ("=", json!(false)),

@@ -1,7 +1,9 @@
 //! Rows as the pipeline stores them.
 
 use serde::Deserialize;
-use suanpan_event::{AssignedSlot, Attribute, AttributeType, Scalar, coerce, properties::Properties};
+use suanpan_event::{
+    AssignedSlot, Attribute, AttributeTerms, AttributeType, Scalar, coerce, properties::Properties,
+};
 
 /// One event.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -11,6 +13,8 @@ pub struct Row {
     pub time_ms: i64,
     pub person: String,
     pub platform: String,
+    pub country: String,
+    pub bot: bool,
     pub slot_map: u32,
     pub content: String,
 }
@@ -38,5 +42,5 @@ impl Row {
 /// An attribute with a slot (`num_01`) since this slot map, or without one.
 pub fn attribute(name: &str, kind: AttributeType, slot: Option<(&str, u32)>) -> Attribute {
     let slot = slot.map(|(slot, since)| AssignedSlot { slot: slot.parse().unwrap(), since });
-    Attribute { name: name.into(), kind, title: String::new(), slot }
+    Attribute { name: name.into(), kind, title: String::new(), terms: AttributeTerms::default(), slot }
 }

@@ -155,6 +155,8 @@ impl Evaluator<'_> {
             "event" => return text(&row.event),
             "actor_id" => return text(&row.person),
             "platform" => return text(&row.platform),
+            "country" => return text(&row.country),
+            "bot" => return Some(Typed::Boolean(row.bot)),
             "event_time" => return Some(Typed::Instant(row.time_ms as f64)),
             _ => {}
         }

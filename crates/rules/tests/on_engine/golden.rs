@@ -29,6 +29,10 @@ struct EventLine {
     #[serde(default)]
     platform: String,
     #[serde(default)]
+    country: String,
+    #[serde(default)]
+    bot: bool,
+    #[serde(default)]
     slot_map: u32,
     #[serde(default)]
     properties: serde_json::Map<String, serde_json::Value>,
@@ -68,6 +72,8 @@ fn check(folder: &Path) {
             time_ms: line.time.as_millisecond(),
             person: line.person,
             platform: line.platform,
+            country: line.country,
+            bot: line.bot,
             slot_map: line.slot_map,
             content: serde_json::to_string(&line.properties).unwrap(),
         }

@@ -10,4 +10,5 @@ mod escapes;
 mod evaluator;
 mod golden;
 mod guide;
+mod lists;
 mod rig;

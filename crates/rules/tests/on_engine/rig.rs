@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use suanpan_event::{AppId, Attribute, Scalar};
+use suanpan_event::{AppId, Attribute, Origin, Scalar};
 use suanpan_rules::{Answer, Compiled, Context, Rule, RuleLimits, compile};
 use suanpan_warehouse::{AskLimits, AskRequest, BatchId, EventRow, SlotValue, testing};
 use uuid::Uuid;
@@ -92,6 +92,8 @@ fn stored<'a>(app: &AppId, attributes: &'a [Attribute], row: &'a Row, at: usize)
         platform: row.platform.as_str().into(),
         app_version: "".into(),
         library: "".into(),
+        linked_id: "".into(),
+        origin: Origin { country: row.country.as_str().into(), is_bot: row.bot, ..Origin::default() },
         content: row.content.as_str().into(),
         slot_map: row.slot_map,
         log_offset: at as u64,
