@@ -1,15 +1,18 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use suanpan_event::{AppId, Event, Outcome};
+use suanpan_event::{AppId, DeadEvent, Event, Outcome, Record};
 use suanpan_log::Entry;
 use suanpan_warehouse::LedgerEntry;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// What the log gave, decoded: events in the order of their offsets, and what could not be read.
+/// What the log gave, decoded: events and refused events in the order of their offsets, and what
+/// could not be read.
 pub(crate) struct Decoded<'a> {
     pub events: Vec<(u64, Event<'a>)>,
+    /// What the gateway refused.
+    pub dead: Vec<(u64, Box<DeadEvent<'a>>)>,
     /// Offsets of records that are no events: a mistake of ours, or of whoever wrote the log.
     pub unreadable: Vec<u64>,
     /// Offsets lost to damage on disk.
@@ -18,12 +21,13 @@ pub(crate) struct Decoded<'a> {
 
 /// Reads the events out of the records.
 pub(crate) fn decode(entries: &[Entry]) -> Decoded<'_> {
-    let mut decoded =
-        Decoded { events: Vec::with_capacity(entries.len()), unreadable: Vec::new(), lost: Vec::new() };
+    let (dead, unreadable, lost) = Default::default();
+    let mut decoded = Decoded { events: Vec::with_capacity(entries.len()), dead, unreadable, lost };
     for entry in entries {
         match entry {
-            Entry::Record { offset, payload } => match Event::decode(payload) {
-                Ok(event) => decoded.events.push((*offset, event)),
+            Entry::Record { offset, payload } => match Record::decode(payload) {
+                Ok(Record::Event(event)) => decoded.events.push((*offset, event)),
+                Ok(Record::Dead(dead)) => decoded.dead.push((*offset, dead)),
                 Err(error) => {
                     tracing::error!(offset, %error, "a log record is no event; it is counted as rejected");
                     decoded.unreadable.push(*offset);

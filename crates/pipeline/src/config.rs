@@ -17,6 +17,45 @@ pub struct PipelineConfig {
     /// Longest pause between two tries while the warehouse is away, in milliseconds. Tries go on
     /// for as long as it takes: the log holds the events meanwhile.
     pub retry_pause_ms_max: u64,
+    /// What is kept of refused events.
+    pub dead_letter: DeadLetterConfig,
+    /// What is learnt from events.
+    pub learning: LearningConfig,
+}
+
+/// What is kept of refused events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeadLetterConfig {
+    /// Days after which they are dropped.
+    pub retention_days: u32,
+    /// Rows of one app and day; more are counted and not kept.
+    pub events_per_app_per_day_max: u64,
+    /// Bytes on disk of all apps together; beyond it the oldest days are dropped.
+    pub bytes_max: u64,
+}
+
+impl Default for DeadLetterConfig {
+    fn default() -> Self {
+        Self { retention_days: 30, events_per_app_per_day_max: 1_000_000, bytes_max: 4 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// What is learnt from events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearningConfig {
+    /// Names of events, and of their attributes, that are listed of one app.
+    pub names_per_app_max: usize,
+    /// Names of all apps that are kept in memory, about 50 bytes each; those of apps not seen for
+    /// the longest time are read again when needed.
+    pub names_in_memory_max: usize,
+}
+
+impl Default for LearningConfig {
+    fn default() -> Self {
+        Self { names_per_app_max: 5_000, names_in_memory_max: 500_000 }
+    }
 }
 
 impl Default for PipelineConfig {
@@ -28,6 +67,8 @@ impl Default for PipelineConfig {
             dedupe_window_hours: 24,
             dedupe_ids_max: 8_000_000,
             retry_pause_ms_max: 5_000,
+            dead_letter: DeadLetterConfig::default(),
+            learning: LearningConfig::default(),
         }
     }
 }

@@ -1,11 +1,15 @@
 use std::borrow::Cow;
 
 use suanpan_event::properties::Properties;
-use suanpan_event::{Event, Scalar, Slot, SlotMap, coerce};
+use suanpan_event::{Event, Origin, Scalar, Slot, SlotMap, coerce};
 use suanpan_warehouse::{EventRow, SlotValue};
 
 /// Makes an event a row: adds the person, and copies the attributes that own a slot into it.
-pub(crate) fn enrich<'a>(offset: u64, event: &'a Event<'_>, slots: &SlotMap) -> EventRow<'a> {
+pub(crate) fn enrich<'a>(
+    (offset, event): &'a (u64, Event<'_>),
+    properties: &Properties<'a>,
+    slots: &SlotMap,
+) -> EventRow<'a> {
     let content = event.properties.get();
     EventRow {
         app_id: event.app_id.clone(),
@@ -21,20 +25,40 @@ pub(crate) fn enrich<'a>(offset: u64, event: &'a Event<'_>, slots: &SlotMap) -> 
         platform: Cow::Borrowed(&event.platform),
         app_version: Cow::Borrowed(&event.app_version),
         library: Cow::Borrowed(&event.library),
+        linked_id: Cow::Borrowed(&event.linked_id),
+        origin: borrowed(&event.origin),
         content: Cow::Borrowed(content),
         slot_map: slots.version,
-        log_offset: offset,
-        slots: fill(content, slots),
+        log_offset: *offset,
+        slots: fill(properties, slots),
     }
 }
 
-fn fill<'a>(content: &'a str, slots: &SlotMap) -> Vec<(Slot, SlotValue<'a>)> {
+/// An event's properties. The gateway admitted the text, so it parses; were it ever not so, questions
+/// would still find in `content` whatever can be read.
+pub(crate) fn properties<'a>(event: &'a Event<'_>) -> Properties<'a> {
+    Properties::parse(event.properties.get()).unwrap_or_default()
+}
+
+fn borrowed<'a>(origin: &'a Origin<'_>) -> Origin<'a> {
+    Origin {
+        ip: Cow::Borrowed(&origin.ip),
+        country: Cow::Borrowed(&origin.country),
+        region: Cow::Borrowed(&origin.region),
+        city: Cow::Borrowed(&origin.city),
+        browser: Cow::Borrowed(&origin.browser),
+        browser_version: Cow::Borrowed(&origin.browser_version),
+        os: Cow::Borrowed(&origin.os),
+        os_version: Cow::Borrowed(&origin.os_version),
+        device_type: Cow::Borrowed(&origin.device_type),
+        is_bot: origin.is_bot,
+    }
+}
+
+fn fill<'a>(properties: &Properties<'a>, slots: &SlotMap) -> Vec<(Slot, SlotValue<'a>)> {
     if slots.is_empty() {
         return Vec::new();
     }
-    // The gateway admitted the text, so it parses; were it ever not so, questions would still
-    // find in `content` whatever can be read.
-    let Ok(properties) = Properties::parse(content) else { return Vec::new() };
     let mut filled = Vec::with_capacity(properties.len());
     for (name, raw) in properties.iter() {
         let Some((kind, slot)) = slots.get(name) else { continue };

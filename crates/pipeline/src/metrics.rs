@@ -6,7 +6,7 @@ use metrics::{counter, gauge, histogram};
 
 /// Names, units and meanings, for the metrics reference.
 pub const METRICS: &[(&str, &str)] = &[
-    ("suanpan_pipeline_events_total", "Events by outcome: stored, duplicate, rejected, lost."),
+    ("suanpan_pipeline_events_total", "Events by outcome: stored, duplicate, rejected, refused, lost."),
     ("suanpan_pipeline_batch_events", "Events of the last batch."),
     ("suanpan_pipeline_batch_seconds", "Histogram: seconds from reading a batch to its commit."),
     (
@@ -19,6 +19,8 @@ pub const METRICS: &[(&str, &str)] = &[
         "Times that dedupe_ids_max cut the window short; duplicates are still found, by asking the store.",
     ),
     ("suanpan_pipeline_store_lookups_total", "Events too old for the memory, looked up in the store."),
+    ("suanpan_pipeline_dead_letter_total", "Refused events, by whether they are kept in the dead letter."),
+    ("suanpan_pipeline_dead_letter_bytes", "Bytes on disk of the dead letter."),
     ("suanpan_pipeline_retries_total", "Tries of the warehouse that failed and were made again."),
 ];
 
@@ -44,6 +46,19 @@ pub(crate) fn dedupe(ids: usize, bounded: bool) {
 
 pub(crate) fn store_lookups(events: usize) {
     counter!("suanpan_pipeline_store_lookups_total").increment(events as u64);
+}
+
+pub(crate) fn dead_letter(kept: usize, not_kept: usize) {
+    for (is_kept, events) in [("true", kept), ("false", not_kept)] {
+        if events > 0 {
+            counter!("suanpan_pipeline_dead_letter_total", "kept" => is_kept).increment(events as u64);
+        }
+    }
+}
+
+pub(crate) fn dead_letter_bytes(bytes: u64) {
+    // Far below 2^53.
+    gauge!("suanpan_pipeline_dead_letter_bytes").set(bytes as f64);
 }
 
 pub(crate) fn retry() {

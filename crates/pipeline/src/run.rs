@@ -4,14 +4,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use suanpan_catalog::Catalog;
-use suanpan_event::{AppId, Event, Outcome, SlotMap, report_date};
+use suanpan_event::{AppId, Event, Outcome, RejectionCode, SlotMap, report_date};
 use suanpan_log::{Entry, LogError, Reader, SegmentLog};
 use suanpan_warehouse::{BatchId, EventRow, OffsetSet, Warehouse, WarehouseError, Watermarks};
 use tokio::sync::watch;
 
 use crate::batch::{Tally, decode, span};
+use crate::beside::{Beside, Gathered};
 use crate::dedupe::{IdentityKeys, RecentIds};
-use crate::enrich::enrich;
+use crate::enrich::{enrich, properties};
 use crate::fate::{self, Fate};
 use crate::retry::{Retry, retrying};
 use crate::{PipelineConfig, metrics};
@@ -70,6 +71,7 @@ pub struct Pipeline {
     keys: IdentityKeys,
     recent: RecentIds,
     stored_before: OffsetSet,
+    beside: Beside,
     /// Where to read on, once that was found out.
     from: Option<u64>,
 }
@@ -83,8 +85,21 @@ impl Pipeline {
         config: PipelineConfig,
     ) -> Self {
         let recent = RecentIds::new(window_ms(&config), config.dedupe_ids_max, now_ms());
+        let beside = Beside::new(warehouse.clone(), &config);
         let (progress, keys, stored_before, from) = Default::default();
-        Self { log, catalog, warehouse, watermarks, config, progress, keys, recent, stored_before, from }
+        Self {
+            log,
+            catalog,
+            warehouse,
+            watermarks,
+            config,
+            progress,
+            keys,
+            recent,
+            stored_before,
+            beside,
+            from,
+        }
     }
 
     /// How far it is.
@@ -144,6 +159,7 @@ impl Pipeline {
                 }
                 Err(error) => return Err(error.into()),
             };
+            self.beside.trim().await;
             if entries.is_empty() {
                 if stopping {
                     return Ok(());
@@ -159,10 +175,12 @@ impl Pipeline {
     async fn reconcile(&mut self, stop: &mut watch::Receiver<bool>) -> Result<u64, PipelineError> {
         let (epoch, partition) = (self.log.epoch(), self.log.partition());
         let mut retry = Retry::new(self.config.retry_pause_ms_max, stop);
-        let committed = retrying!(retry, self.warehouse.committed(epoch, partition));
+        // First of all, since a commit that is still being written must be seen, too.
         retrying!(retry, self.warehouse.end_inserts(epoch, partition));
+        let committed = retrying!(retry, self.warehouse.committed(epoch, partition));
         self.stored_before = retrying!(retry, self.warehouse.stored_offsets(epoch, partition, committed));
-        self.check_log(committed)?;
+        let beside = self.beside.reconcile((epoch, partition, committed), &mut retry).await?;
+        self.check_log(committed.max(beside))?;
         self.rebuild_recent(stop).await?;
         self.commit_to_log(committed);
         self.progress.committed.store(committed, Ordering::Release);
@@ -178,8 +196,8 @@ impl Pipeline {
     }
 
     /// No offset may be in the warehouse that the log has not given yet.
-    fn check_log(&self, committed: u64) -> Result<(), PipelineError> {
-        let stored = self.stored_before.ranges().last().map_or(committed, |r| r.end.max(committed));
+    fn check_log(&self, written: u64) -> Result<(), PipelineError> {
+        let stored = self.stored_before.ranges().last().map_or(written, |r| r.end.max(written));
         let end = self.log.end_offset();
         if stored > end { Err(PipelineError::LogBehind { end, stored }) } else { Ok(()) }
     }
@@ -252,14 +270,21 @@ impl Pipeline {
         let Some((first, last)) = span(entries) else { return Ok(()) };
         let started = Instant::now();
         let batch = BatchId { epoch: self.log.epoch(), partition: self.log.partition(), first, last };
+        let mut stop_beside = stop.clone();
+        let retry_beside = Retry::new(self.config.retry_pause_ms_max, &mut stop_beside);
         let mut retry = Retry::new(self.config.retry_pause_ms_max, stop);
 
         let decoded = decode(entries);
         let events = &decoded.events;
         let mut fates = fate::from_memory(events, &self.stored_before, &mut self.keys, &mut self.recent);
         retrying!(retry, fate::from_store(events, &mut fates, &self.warehouse));
-        let rows = self.rows(events, &fates);
-        self.write(batch, &rows, &mut retry).await?;
+        retrying!(retry, self.beside.recall(&decoded));
+        let (rows, mut gathered) = self.rows(events, &fates);
+        let additions = self.beside.additions(&mut gathered, &decoded);
+        tokio::try_join!(
+            self.write(batch, &rows, &mut retry),
+            self.beside.write(batch, &additions, retry_beside),
+        )?;
         let ledger = tally(&decoded, &fates).entries();
         retrying!(retry, self.warehouse.insert_ledger(batch, &ledger));
 
@@ -297,16 +322,23 @@ impl Pipeline {
         Ok(())
     }
 
-    fn rows<'a>(&self, events: &'a [(u64, Event<'_>)], fates: &[Fate]) -> Vec<EventRow<'a>> {
+    /// The rows to write, and what the events add beside them.
+    fn rows<'a>(&self, events: &'a [(u64, Event<'_>)], fates: &[Fate]) -> (Vec<EventRow<'a>>, Gathered<'a>) {
         let snapshot = self.catalog.snapshot();
         let none = SlotMap::default();
         let slots = |app: &AppId| snapshot.app(app).map_or(&none, |view| view.slots.as_ref());
-        events
-            .iter()
-            .zip(fates)
-            .filter(|(_, fate)| **fate == Fate::Store)
-            .map(|((offset, event), _)| enrich(*offset, event, slots(&event.app_id)))
-            .collect()
+        let (mut rows, mut gathered) = (Vec::with_capacity(events.len()), Gathered::default());
+        for (event, fate) in events.iter().zip(fates) {
+            if *fate == Fate::Duplicate {
+                continue;
+            }
+            let properties = properties(&event.1);
+            self.beside.see(&mut gathered, event, &properties);
+            if *fate == Fate::Store {
+                rows.push(enrich(event, &properties, slots(&event.1.app_id)));
+            }
+        }
+        (rows, gathered)
     }
 
     /// Tells the answers what changed.
@@ -338,6 +370,10 @@ fn tally(decoded: &crate::batch::Decoded<'_>, fates: &[Fate]) -> Tally {
             Fate::AskStore => unreachable!("the store was asked: fate::from_store"),
         };
         tally.add(&event.app_id, event.received_time_ms, (outcome, ""), 1);
+    }
+    for (_, dead) in &decoded.dead {
+        let code = RejectionCode::named(&dead.code).map_or("other", RejectionCode::name);
+        tally.add(&dead.app_id, dead.received_time_ms, (Outcome::Refused, code), 1);
     }
     let (unknown, now) = (AppId::unknown(), now_ms());
     if !decoded.unreadable.is_empty() {

@@ -1,130 +1,24 @@
 //! The pipeline between a real log, a real catalog and a real ClickHouse.
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
-use std::borrow::Cow;
+mod stations;
+
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-use suanpan_catalog::{Catalog, NewApp, NewAttribute};
+use stations::{DAY_MS, Stations, now_ms, row};
+use suanpan_catalog::NewAttribute;
 use suanpan_event::{AppId, AttributeType, Event};
-use suanpan_log::{LogConfig, RecordBatch, SegmentLog};
-use suanpan_pipeline::{Pipeline, PipelineConfig, PipelineError};
-use suanpan_warehouse::{AskLimits, AskRequest, BatchId, EventRow, Warehouse, Watermarks, testing};
-use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use suanpan_log::{LogConfig, SegmentLog};
+use suanpan_pipeline::{PipelineConfig, PipelineError};
+use suanpan_warehouse::{BatchId, EventRow, Warehouse, testing};
 use uuid::Uuid;
-
-const DAY_MS: i64 = 86_400_000;
-
-struct Stations {
-    folder: TempDir,
-    log: SegmentLog,
-    catalog: Catalog,
-    warehouse: Warehouse,
-    app: AppId,
-}
-
-impl Stations {
-    async fn new(warehouse: Warehouse) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.unwrap();
-        let app: AppId = format!("app-{}", Uuid::new_v4()).parse().unwrap();
-        let new = NewApp { id: app.clone(), title: "Test".into(), time_zone: "UTC".into() };
-        catalog.create_app(new).await.unwrap();
-        let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
-        Self { folder, log, catalog, warehouse, app }
-    }
-
-    async fn append(&self, events: &[Event<'_>]) {
-        let mut batch = RecordBatch::new();
-        for event in events {
-            batch.push_with(|buffer| event.encode_into(buffer));
-        }
-        self.log.append(batch).await.unwrap();
-    }
-
-    fn start(&self) -> Running {
-        self.start_with(PipelineConfig { batch_age_ms: 20, ..PipelineConfig::default() })
-    }
-
-    fn start_with(&self, config: PipelineConfig) -> Running {
-        let stations = (self.warehouse.clone(), Watermarks::new());
-        let pipeline = Pipeline::new(self.log.clone(), self.catalog.clone(), stations, config);
-        let (stop, stopped) = watch::channel(false);
-        Running { task: tokio::spawn(pipeline.run(stopped)), stop }
-    }
-
-    /// Runs a pipeline until it has read the log to its end.
-    async fn pass(&self) {
-        self.start().finish().await.unwrap();
-    }
-
-    fn event(&self, id: Uuid, event_time_ms: i64) -> Event<'static> {
-        let properties = r#"{"channel":"email","amount":12.5}"#.to_owned();
-        Event {
-            app_id: self.app.clone(),
-            event_id: id,
-            event: "purchase".into(),
-            event_time_ms,
-            client_time_ms: None,
-            received_time_ms: now_ms(),
-            user_id: "u1".into(),
-            device_id: "".into(),
-            session_id: "".into(),
-            platform: "web".into(),
-            app_version: "".into(),
-            library: "".into(),
-            properties: Cow::Owned(RawValue::from_string(properties).unwrap()),
-        }
-    }
-
-    /// The first column of a question's rows.
-    async fn ask(&self, select: &str) -> Vec<serde_json::Value> {
-        let request = AskRequest {
-            app: self.app.clone(),
-            sql: format!("SELECT {select} FROM events WHERE app_id = {{app:String}}"),
-            params: vec![("app".into(), self.app.to_string())],
-            limits: AskLimits::default(),
-        };
-        let table = self.warehouse.ask(&request).await.unwrap();
-        table.rows.into_iter().map(|mut row| row.remove(0)).collect()
-    }
-
-    async fn outcome(&self, name: &str) -> u64 {
-        let totals = self.warehouse.outcome_totals(&self.app).await.unwrap();
-        totals.iter().filter(|t| t.outcome == name).map(|t| t.events).sum()
-    }
-
-    async fn check(&self, stored: u64, duplicate: u64) {
-        assert_eq!(self.ask("count()").await, [stored]);
-        assert_eq!(self.ask("uniqExact(event_id)").await, [stored]);
-        assert_eq!((self.outcome("stored").await, self.outcome("duplicate").await), (stored, duplicate));
-    }
-}
-
-struct Running {
-    task: JoinHandle<Result<(), PipelineError>>,
-    stop: watch::Sender<bool>,
-}
-
-impl Running {
-    async fn finish(self) -> Result<(), PipelineError> {
-        self.stop.send_replace(true);
-        self.task.await.unwrap()
-    }
-}
-
-fn now_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
-}
 
 #[test]
 fn events_become_rows_with_their_slots_filled() {
     testing::run(async |warehouse| {
         let stations = Stations::new(warehouse).await;
         for (name, kind) in [("channel", AttributeType::String), ("amount", AttributeType::Number)] {
-            let new = NewAttribute { name: name.into(), kind, title: String::new(), many_values: false };
+            let new = NewAttribute::new(name, kind);
             stations.catalog.define_attribute(&stations.app, new).await.unwrap();
         }
         let id = Uuid::new_v4();
@@ -189,28 +83,6 @@ fn what_was_written_before_a_crash_is_skipped_and_counted() {
         stations.check(10, 0).await;
         assert_eq!(stations.log.committed(), 10);
     });
-}
-
-fn row<'a>(event: &'a Event<'_>, offset: u64) -> EventRow<'a> {
-    EventRow {
-        app_id: event.app_id.clone(),
-        event: Cow::Borrowed(&event.event),
-        event_time_ms: event.event_time_ms,
-        received_time_ms: event.received_time_ms,
-        client_time_ms: None,
-        event_id: event.event_id,
-        actor_id: "u1".into(),
-        user_id: "u1".into(),
-        device_id: "".into(),
-        session_id: "".into(),
-        platform: "web".into(),
-        app_version: "".into(),
-        library: "".into(),
-        content: event.properties.get().into(),
-        slot_map: 0,
-        log_offset: offset,
-        slots: Vec::new(),
-    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
-//! Turns rows into an Arrow stream. Only slot columns that some row fills are sent: the others
-//! take their defaults at no cost, which is why a column format is used at all.
+//! Turns rows into an Arrow stream. Of slots and of what is known about a row's origin, only the
+//! columns that some row fills are sent: the others take their defaults at no cost, which is why a
+//! column format is used at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, StringBuilder};
 use arrow_array::{
-    ArrayRef, Date32Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
+    UInt64Array,
 };
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
@@ -30,6 +32,7 @@ pub(crate) struct Encoded {
 pub(crate) fn encode(batch: BatchId, rows: &[EventRow<'_>]) -> Result<Encoded> {
     check_size(rows)?;
     let mut columns = fixed_columns(batch, rows);
+    columns.extend(origin_columns(rows));
     columns.extend(slot_columns(rows)?);
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(name, array.data_type().clone(), true)).collect();
@@ -89,6 +92,34 @@ fn fixed_columns(batch: BatchId, rows: &[EventRow<'_>]) -> Vec<(String, ArrayRef
 
 fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(values))
+}
+
+/// Reads one text of a row.
+type TextOf = for<'r> fn(&'r EventRow<'_>) -> &'r str;
+
+/// The texts that most rows of most apps don't have.
+const ORIGIN_TEXTS: [(&str, TextOf); 10] = [
+    ("linked_id", |row| &row.linked_id),
+    ("ip", |row| &row.origin.ip),
+    ("country", |row| &row.origin.country),
+    ("region", |row| &row.origin.region),
+    ("city", |row| &row.origin.city),
+    ("browser", |row| &row.origin.browser),
+    ("browser_version", |row| &row.origin.browser_version),
+    ("os", |row| &row.origin.os),
+    ("os_version", |row| &row.origin.os_version),
+    ("device_type", |row| &row.origin.device_type),
+];
+
+fn origin_columns(rows: &[EventRow<'_>]) -> Vec<(String, ArrayRef)> {
+    let filled = ORIGIN_TEXTS.into_iter().filter(|(_, text)| rows.iter().any(|row| !text(row).is_empty()));
+    let mut columns: Vec<(String, ArrayRef)> =
+        filled.map(|(name, text)| (name.to_owned(), texts(rows.iter().map(text)))).collect();
+    if rows.iter().any(|row| row.origin.is_bot) {
+        let bots: BooleanArray = rows.iter().map(|row| Some(row.origin.is_bot)).collect();
+        columns.push(("is_bot".to_owned(), Arc::new(bots)));
+    }
+    columns
 }
 
 /// A slot's column while it grows. Rows without a value are filled when the next value comes.

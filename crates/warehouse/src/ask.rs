@@ -45,7 +45,7 @@ impl Default for AskLimits {
 }
 
 impl AskLimits {
-    fn within(&self, max: &Self) -> Self {
+    pub(crate) fn within(&self, max: &Self) -> Self {
         Self {
             time_ms: self.time_ms.clamp(1, max.time_ms.max(1)),
             rows_to_read: self.rows_to_read.clamp(1, max.rows_to_read.max(1)),
@@ -55,7 +55,7 @@ impl AskLimits {
         }
     }
 
-    fn options(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn options(&self) -> Vec<(&'static str, String)> {
         vec![
             ("max_execution_time", seconds(self.time_ms)),
             ("max_rows_to_read", self.rows_to_read.to_string()),
@@ -67,7 +67,7 @@ impl AskLimits {
 
     /// A refusal as the limit that was hit. The codes: TOO_MANY_ROWS, TIMEOUT_EXCEEDED,
     /// TOO_MANY_ROWS_OR_BYTES; memory is told apart from the whole server's by its text.
-    fn hit(&self, error: WarehouseError) -> WarehouseError {
+    pub(crate) fn hit(&self, error: WarehouseError) -> WarehouseError {
         match error {
             WarehouseError::Query { code: 158, .. } => WarehouseError::RowLimit { limit: self.rows_to_read },
             WarehouseError::Overloaded { code: 159, .. } => {

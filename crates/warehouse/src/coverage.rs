@@ -2,14 +2,17 @@
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use suanpan_event::AppId;
+use suanpan_event::{AppId, Outcome};
 
 use crate::client::Statement;
 use crate::error::{Result, WarehouseError};
+use crate::lookup::Lookup;
 use crate::warehouse::Warehouse;
 
 /// Lines of one answer about outcomes: a week of minutes with ten outcomes.
 const OUTCOME_LINES_MAX: usize = 100_000;
+
+const MINUTE_MS: i64 = 60_000;
 
 /// How many events of one minute ended in one way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,12 +67,12 @@ impl Warehouse {
             "SELECT toInt64(toUnixTimestamp(minute)) * 1000 AS minute_ms, outcome, code, sum(events) AS events \
              FROM {}.ledger WHERE app_id = '{app}' AND minute >= {} AND minute < {} \
              GROUP BY minute, outcome, code ORDER BY minute, outcome, code \
-             LIMIT {OUTCOME_LINES_MAX} FORMAT JSONEachRow",
+             LIMIT {OUTCOME_LINES_MAX}",
             self.database(),
             not_before(from_ms),
             not_before(to_ms),
         );
-        self.lines(&sql).await
+        self.look_up(Lookup::new(sql)).await
     }
 
     /// What became of all of an app's events.
@@ -79,19 +82,28 @@ impl Warehouse {
     pub async fn outcome_totals(&self, app: &AppId) -> Result<Vec<OutcomeTotal>> {
         let sql = format!(
             "SELECT outcome, code, sum(events) AS events FROM {}.ledger WHERE app_id = '{app}' \
-             GROUP BY outcome, code ORDER BY outcome, code FORMAT JSONEachRow",
+             GROUP BY outcome, code ORDER BY outcome, code",
             self.database()
         );
-        self.lines(&sql).await
+        self.look_up(Lookup::new(sql)).await
     }
 
-    async fn lines<T: serde::de::DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>> {
-        let options = vec![
-            ("output_format_json_quote_64bit_integers", "0".to_owned()),
-            ("wait_end_of_query", "1".to_owned()),
-        ];
-        let text = self.writer().text(Statement { sql, options, data: None }).await?;
-        text.lines().map(|line| serde_json::from_str(line).map_err(WarehouseError::decode)).collect()
+    /// How many of an app's events the gateway refused in the minutes from `from_ms` until before
+    /// `to_ms`, by code, the most frequent first. A record sent again counts again.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
+    pub async fn refused(&self, app: &AppId, from_ms: i64, to_ms: i64) -> Result<Vec<OutcomeTotal>> {
+        let sql = format!(
+            "SELECT outcome, code, sum(ledger.events) AS events FROM {}.ledger \
+             WHERE app_id = '{app}' AND outcome = '{}' AND minute >= {} AND minute < {} \
+             GROUP BY outcome, code ORDER BY events DESC, code",
+            self.database(),
+            Outcome::Refused.name(),
+            not_before(from_ms.div_euclid(MINUTE_MS) * MINUTE_MS),
+            not_before(to_ms),
+        );
+        self.look_up(Lookup::new(sql)).await
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn prove_walls(asker: &Client, database: &str) -> Result<bool> 
     if !ask_text(asker, "SELECT 1 FROM events LIMIT 1", Vec::new()).await?.is_empty() {
         return refuse("reads rows of no app: the view events does not filter by the query id");
     }
-    for table in ["events_local", "ledger", "ledger_local", "schema_versions"] {
+    for table in OWN_TABLES {
         if ask_text(asker, &format!("SELECT 1 FROM {table} LIMIT 1"), Vec::new()).await.is_ok() {
             return refuse(&format!(
                 "can read {database}.{table}: grant it SELECT on {database}.events alone"
@@ -99,6 +99,17 @@ pub(crate) async fn prove_walls(asker: &Client, database: &str) -> Result<bool> 
         Err(error) => Err(error),
     }
 }
+
+/// What only the owner reads.
+const OWN_TABLES: [&str; 7] = [
+    "events_local",
+    "ledger",
+    "ledger_local",
+    "dead_letter_local",
+    "identity_links_local",
+    "learnt_local",
+    "schema_versions",
+];
 
 /// Asks as no app: `-` starts no app's id.
 async fn ask_text(asker: &Client, sql: &str, mut options: Vec<(&str, String)>) -> Result<String> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use jiff::civil::Date;
+use serde::Serialize;
 use serde_json::json;
 use suanpan_event::{Outcome, report_date};
 use uuid::Uuid;
@@ -58,8 +59,7 @@ impl Warehouse {
         );
         let (first, last) = (rows.first().map(|r| r.log_offset), rows.last().map(|r| r.log_offset));
         let part = format!("{}-{}-{}", rows.len(), first.unwrap_or_default(), last.unwrap_or_default());
-        let mut options = insert_options(batch.token("events", &part));
-        options.push(("query_id", insert_prefix(batch.epoch, batch.partition) + &Uuid::new_v4().to_string()));
+        let mut options = insert_options(batch, batch.token("events", &part));
         options.push(("max_partitions_per_insert_block", PARTITIONS_MAX.to_string()));
         self.insert("events", rows.len(), Statement { sql: &sql, options, data: Some(encoded.body) }).await
     }
@@ -76,9 +76,27 @@ impl Warehouse {
         }
         let sql = format!("INSERT INTO {}.ledger_local FORMAT JSONEachRow", self.database());
         let body = ledger_lines(batch, entries);
-        let options = insert_options(batch.token("ledger", ""));
+        let options = insert_options(batch, batch.token("ledger", ""));
         let statement = Statement { sql: &sql, options, data: Some(body) };
         self.insert("ledger", entries.len().max(1), statement).await
+    }
+
+    /// Adds rows to a table beside the events, as lines of JSON, once for each `part` of a batch.
+    pub(crate) async fn insert_beside(
+        &self,
+        table: &'static str,
+        (batch, part): (BatchId, &str),
+        rows: &[impl Serialize],
+    ) -> Result<()> {
+        let mut body = Vec::with_capacity(rows.len() * 256);
+        for row in rows {
+            serde_json::to_writer(&mut body, row).expect("a row is always JSON, and a Vec takes all");
+            body.push(b'\n');
+        }
+        let sql = format!("INSERT INTO {}.{table}_local FORMAT JSONEachRow", self.database());
+        let mut options = insert_options(batch, batch.token(table, part));
+        options.push(("max_partitions_per_insert_block", PARTITIONS_MAX.to_string()));
+        self.insert(table, rows.len(), Statement { sql: &sql, options, data: Some(body.into()) }).await
     }
 
     async fn insert(&self, table: &'static str, rows: usize, statement: Statement<'_>) -> Result<()> {
@@ -115,9 +133,10 @@ fn by_days<'r, 'a>(rows: &'r [EventRow<'a>]) -> Vec<Cow<'r, [EventRow<'a>]>> {
 }
 
 /// One INSERT is one block: it is neither cut (a batch is far below `max_insert_block_size`) nor
-/// parsed in parallel pieces.
-fn insert_options(token: String) -> Vec<(&'static str, String)> {
+/// parsed in parallel pieces. Its query id tells whose it is, see [`Warehouse::end_inserts`].
+fn insert_options(batch: BatchId, token: String) -> Vec<(&'static str, String)> {
     vec![
+        ("query_id", insert_prefix(batch.epoch, batch.partition) + &Uuid::new_v4().to_string()),
         ("insert_deduplicate", "1".into()),
         ("insert_deduplication_token", token),
         ("async_insert", "0".into()),

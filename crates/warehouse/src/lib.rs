@@ -3,7 +3,8 @@
 //! [`Engine::start`] finds a ClickHouse (a configured server, a binary on PATH, or the embedded
 //! library in a child process) and gives a [`Warehouse`]; [`Warehouse::migrate`] makes the tables.
 //! The pipeline inserts batches of [`EventRow`]s and commits them in the ledger; at start it asks
-//! what is stored already. The dispatcher asks questions, within [`AskLimits`]. [`Watermarks`] tell
+//! what is stored already. Beside the events it keeps the dead letter, links between ids, and the names
+//! that were learnt. The dispatcher asks questions, within [`AskLimits`]. [`Watermarks`] tell
 //! when an answer has become old.
 //!
 //! Invariants: there is one way to speak to any engine, ClickHouse's HTTP protocol. A returned
@@ -15,10 +16,14 @@ mod arrow;
 mod ask;
 mod client;
 mod coverage;
+mod dead_letter;
 mod engine;
 mod error;
 mod external;
 mod insert;
+mod learnt;
+mod links;
+mod lookup;
 pub mod metrics;
 mod reconcile;
 mod row_binary;
@@ -30,11 +35,17 @@ mod watermark;
 
 pub use ask::{AskLimits, AskRequest, Column, Table, param_text};
 pub use coverage::{OutcomeCount, OutcomeTotal};
+pub use dead_letter::{
+    DEAD_LETTER_PAGE_MAX, DeadLetterBy, DeadLetterCount, DeadLetterFilter, DeadLetterPlace, KeptDeadLetter,
+    ReplayNote, ReplaySelection, ReplayTotal, StoredDead,
+};
 pub use engine::{
     ChildCommand, Engine, EngineChildArgs, EngineConfig, LIBRARY_VERSION, Secret, run_engine_child,
 };
 pub use error::{Result, WarehouseError};
 pub use insert::BATCH_ROWS_MAX;
+pub use learnt::{LEARNT_SAMPLES_MAX, LEARNT_UNLISTED_MAX, Learnt, LearntTypes, NewLearnt};
+pub use links::{LINKS_MAX, Link, NewLink};
 pub use reconcile::{RecentIds, StoredIdProbe};
 pub use rows::{BatchId, EventRow, LedgerEntry, OffsetSet, SlotValue};
 pub use warehouse::Warehouse;

@@ -251,7 +251,7 @@ impl Warehouse {
 }
 
 /// An instant as ClickHouse reads it, in UTC.
-fn time_text(ms: i64) -> String {
+pub(crate) fn time_text(ms: i64) -> String {
     let clamped = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     clamped.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
 }

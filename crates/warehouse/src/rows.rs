@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use suanpan_event::{AppId, Slot};
+use suanpan_event::{AppId, Origin, Slot};
 use uuid::Uuid;
 
 /// One batch of the log: the unit of exactly-once. Its deduplication token is made of these four
@@ -70,6 +70,10 @@ pub struct EventRow<'a> {
     pub app_version: Cow<'a, str>,
     /// The reporting library.
     pub library: Cow<'a, str>,
+    /// Another id of the same person, which this event links to it.
+    pub linked_id: Cow<'a, str>,
+    /// Where it came from.
+    pub origin: Origin<'a>,
     /// The custom fields: the text of a JSON object.
     pub content: Cow<'a, str>,
     /// The version of the slot map by which `slots` was filled.

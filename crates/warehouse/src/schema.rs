@@ -44,6 +44,31 @@
 //! `events`, the greatest `next_offset`), so that a year at four batches a second is not a hundred
 //! million rows.
 //!
+//! # `dead_letter_local`
+//!
+//! The events that the gateway refused, each with its reason and its text. `docs/decisions/014`.
+//!
+//! **`ReplacingMergeTree`, sort key `(app_id, id)`, partition `received_date`.** A record that is sent
+//! again, or read from the log again after a crash, has the same id: of one day it is one row. So
+//! is a row whose replay is noted: it is the same row with a higher `version`. Looked at with FINAL,
+//! each day by itself. Days are the unit of retention: too old ones, and the oldest beyond the bound
+//! on bytes, are dropped whole.
+//!
+//! **Granularity 256**, since rows are long and are looked for by id: a page of a search reads some
+//! granules of `raw`, not all of it. The search itself reads the short columns of its range.
+//!
+//! # `identity_links_local`
+//!
+//! Two ids of one person and when events linked them. `AggregatingMergeTree` keeps the first and
+//! the last time however often a link is written, and in any order.
+//!
+//! # `learnt_local`
+//!
+//! The names that an app's events and attributes have: one row a name and batch, which melt
+//! together by merging. It has no partitions, so that an INSERT is one part, and its greatest
+//! `next_offset` says up to where of the log everything is counted: that makes the counts exact
+//! though a batch may be cut elsewhere after a crash.
+//!
 //! # `events`, `ledger`
 //!
 //! Views. `events` is what questions read: it lets through the rows of one app, see `access`. Against
@@ -54,6 +79,8 @@
 
 mod events;
 mod migrations;
+mod side_tables;
 
 pub(crate) use events::PARTITIONS_MAX;
 pub(crate) use migrations::migrate;
+pub(crate) use side_tables::{SAMPLES_MAX, UNLISTED_MAX};

@@ -1,6 +1,7 @@
 use tracing::info;
 
 use super::events::{events_local, ledger_local, views};
+use super::side_tables::{dead_letter_local, identity_links_local, learnt_local, origin_columns};
 use crate::client::{Client, Statement, quoted};
 use crate::error::{Result, WarehouseError};
 
@@ -12,13 +13,35 @@ struct Migration {
 }
 
 /// All steps in order; the last is the version this Suanpan knows.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    version: 1,
-    name: "events and ledger",
-    statements: |database| {
-        vec![events_local(database, "MergeTree"), ledger_local(database, "AggregatingMergeTree")]
+const MIGRATIONS: [Migration; 5] = [
+    Migration {
+        version: 1,
+        name: "events and ledger",
+        statements: |database| {
+            vec![events_local(database, "MergeTree"), ledger_local(database, "AggregatingMergeTree")]
+        },
     },
-}];
+    Migration {
+        version: 2,
+        name: "where events come from",
+        statements: |database| vec![origin_columns(database)],
+    },
+    Migration {
+        version: 3,
+        name: "dead letter",
+        statements: |database| vec![dead_letter_local(database, "ReplacingMergeTree(version)")],
+    },
+    Migration {
+        version: 4,
+        name: "identity links",
+        statements: |database| vec![identity_links_local(database, "AggregatingMergeTree")],
+    },
+    Migration {
+        version: 5,
+        name: "learnt names",
+        statements: |database| vec![learnt_local(database, "AggregatingMergeTree")],
+    },
+];
 
 const KNOWN: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
@@ -75,4 +98,44 @@ async fn current_version(client: &Client, database: &str) -> Result<u32> {
     let sql = format!("SELECT max(version) FROM {database}.schema_versions");
     let text = client.text(Statement { sql: &sql, ..Statement::default() }).await?;
     text.trim().parse().map_err(WarehouseError::decode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestEngine;
+
+    /// Takes a database back to the first version, with a row of that time in it.
+    async fn as_of_version_1(client: &Client, database: &str) {
+        let created = format!("SHOW CREATE TABLE {database}.events_local FORMAT TSVRaw");
+        let columns = client.text(Statement { sql: &created, ..Statement::default() }).await.unwrap();
+        assert!(columns.contains("is_bot"));
+        let drop_table = |table: &str| format!("DROP TABLE {database}.{table} SYNC");
+        let mut statements: Vec<String> =
+            ["events_local", "dead_letter_local", "identity_links_local", "learnt_local", "schema_versions"]
+                .map(drop_table)
+                .into();
+        statements.push(events_local(database, "MergeTree"));
+        statements.push(format!(
+            "INSERT INTO {database}.events_local (app_id, event, content) VALUES ('old', 'view', '{{}}')"
+        ));
+        for statement in statements {
+            client.run(&statement).await.unwrap();
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_database_of_the_first_version_is_brought_up_to_date() {
+        let engine = TestEngine::start().await;
+        let warehouse = engine.warehouse();
+        as_of_version_1(warehouse.writer(), warehouse.database()).await;
+        warehouse.migrate().await.unwrap();
+        let sql = format!(
+            "SELECT event, country, is_bot, (SELECT max(version) FROM {0}.schema_versions) FROM {0}.events_local",
+            warehouse.database()
+        );
+        let found = warehouse.writer().text(Statement { sql: &sql, ..Statement::default() }).await.unwrap();
+        assert_eq!(found, format!("view\t\tfalse\t{KNOWN}\n"));
+        engine.stop().await;
+    }
 }
