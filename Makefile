@@ -22,6 +22,8 @@ DEMO ?=
 DEMO_LISTEN ?=
 # For `faults`: how many kills.
 KILLS ?= 20
+# For `fuzz`: how long each decoder is fuzzed.
+FUZZ_SECONDS ?= 60
 
 # With the URL of another ClickHouse the engine is not needed.
 ENGINE := $(if $(SUANPAN_WAREHOUSE_URL),,engine)
@@ -44,7 +46,7 @@ BUILD_FAILED := The build failed, cargo says why above: a first build needs Rust
 .DEFAULT_GOAL := help
 # Cargo uses all cores by itself and holds a lock meanwhile.
 .NOTPARALLEL:
-.PHONY: help demo engine demo-data build release test check generate faults bench fmt clean-state \
+.PHONY: help demo engine demo-data build release test check generate faults client-libraries clients sdk bench bench-gateway fuzz fmt clean-state \
         format layers links scripts lock lint docs generated audit audit-online
 
 help: ## List the targets
@@ -77,7 +79,10 @@ release: ## Build the binary for use
 	@cargo build --release --package suanpan-app || { echo '$(BUILD_FAILED)' >&2; exit 1; }
 	@$(call keep-link,$(RELEASE_BIN),release)
 
-test: $(TEST_ENGINE) build ## Run all tests (CRATES=… for some crates, FILTER=… for a part of the names)
+# The journeys drive the client libraries that teams have already.
+CLIENTS_WANTED = $(or $(findstring --workspace,$(CRATES)),$(findstring suanpan-journey,$(CRATES)))
+
+test: $(TEST_ENGINE) $(if $(CLIENTS_WANTED),client-libraries) build ## Run all tests (CRATES=… for some crates, FILTER=… for a part of the names)
 	@SUANPAN_BIN='$(DEV_BIN)' $(PYTHON) scripts/run_tests.py $(CRATES) $(if $(FILTER),-- $(FILTER))
 
 fmt: ## Format the code
@@ -90,10 +95,26 @@ generate: build ## Write the files in docs/ that the binary prints (scripts/gene
 faults: $(TEST_ENGINE) build ## Kill the server many times while events are reported (KILLS=…, SUANPAN_SEED=…)
 	@SUANPAN_BIN='$(DEV_BIN)' SUANPAN_KILLS='$(KILLS)' $(PYTHON) scripts/run_tests.py --package suanpan-journey -- crash
 
+client-libraries: ## Fetch the client libraries that tests drive, a browser and Go, once for all clones (about 1.2 GB on disk)
+	@$(PYTHON) scripts/fetch_clients.py >/dev/null
+
+clients: $(TEST_ENGINE) client-libraries build ## Run every real client library through every fault
+	@SUANPAN_CLIENTS=all SUANPAN_BIN='$(DEV_BIN)' $(PYTHON) scripts/run_tests.py --package suanpan-journey -- clients
+
+sdk: ## Build the SDK for mini-programs and the web, check its size, and test it
+	@$(PYTHON) scripts/sdk_tests.py
+
 bench: $(ENGINE) ## Measure, and write bench/RESULTS.md
 	@cargo build --release --package suanpan-app --package suanpan-bench
 	@$(call keep-link,$(RELEASE_BIN),release)
 	@exec env SUANPAN_BIN='$(RELEASE_BIN)' '$(CARGO_TARGET_DIR)/release/suanpan-bench'
+
+bench-gateway: ## Measure what each wire format costs, and write bench/GATEWAY.md
+	@cargo build --release --package suanpan-bench
+	@exec '$(CARGO_TARGET_DIR)/release/suanpan-bench-gateway'
+
+fuzz: ## Fuzz the decoders of all wire formats (FUZZ_SECONDS=… for each; needs a nightly Rust)
+	@$(PYTHON) scripts/fuzz.py '$(FUZZ_SECONDS)'
 
 ##@ Check
 check: lock format layers links scripts lint docs generated audit ## All of the following, as CI does

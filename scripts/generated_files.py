@@ -16,6 +16,7 @@ GENERATED = {
     "openapi": "docs/openapi.json",
     "rule-schema": "docs/rule.schema.json",
     "metrics-reference": "docs/metrics.md",
+    "codes-reference": "docs/outcome-codes.md",
 }
 DIFF_LINES_MAX = 40
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs `cargo test` with the given arguments and adds its results up.
+"""Runs `cargo test` with the given arguments, and the suites beside it, and adds their results up.
 
-The last line is `N passed, N failed`. A test binary that dies counts as one failed
+Suites that cargo does not know run with the whole workspace. The last line is `N passed, N failed`. A test binary that dies counts as one failed
 test. An ignored test is an error: a test runs, or is not there.
 """
 
@@ -17,6 +17,9 @@ FAILED = re.compile(r"^test (.+) \.\.\. FAILED$")
 IGNORED = re.compile(r"^test (.+) \.\.\. ignored")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SLOWEST_SHOWN = 8
+# Each prints `N passed, N failed` as its last line.
+SUITES = {"sdk/miniprogram": "scripts/sdk_tests.py"}
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed$")
 
 
 class Tally:
@@ -45,6 +48,13 @@ class Tally:
     def end(self) -> None:
         self._close(died=True)
 
+    def add_suite(self, name: str, passed: int, failed: int, seconds: float) -> None:
+        self.passed += passed
+        self.failed += failed
+        self.seconds_of[name] = seconds
+        if failed:
+            self.failed_names.append(f"{failed} in {name}")
+
     def _close(self, died: bool) -> None:
         if self._binary is None:
             return
@@ -66,7 +76,23 @@ def main(arguments: list[str]) -> int:
         tally.read(line)
     status = tests.wait()
     tally.end()
+    if "--workspace" in arguments and "--" not in arguments:
+        for name, script in SUITES.items():
+            run_suite(name, script, tally)
     return report(tally, status, time.monotonic() - started)
+
+
+def run_suite(name: str, script: str, tally: Tally) -> None:
+    print(f"\n     Running {name} ({script})", flush=True)
+    started, counts = time.monotonic(), None
+    suite = subprocess.Popen([sys.executable, "-B", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    for line in suite.stdout:
+        print(line, end="", flush=True)
+        counts = COUNTS.match(COLOUR.sub("", line.strip())) or counts
+    status = suite.wait()
+    passed, failed = (int(counts[1]), int(counts[2])) if counts else (0, 0)
+    # A suite that says nothing of failures and ends badly counts as one.
+    tally.add_suite(name, passed, failed or int(status != 0 or counts is None), time.monotonic() - started)
 
 
 def report(tally: Tally, status: int, seconds: float) -> int:

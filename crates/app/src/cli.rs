@@ -6,6 +6,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import::ImportArgs;
 
+mod app_settings;
+mod dead_letter;
+mod live;
+mod plan;
+
+pub use app_settings::{IpName, SettingsArgs};
+pub use dead_letter::{DeadLetterCommand, LearntCommand, Refused};
+pub use live::LiveArgs;
+pub use plan::{
+    AttributesCommand, EventsCommand, ModeName, PersonalName, PlanCommand, PlanForm, StatusName, Terms,
+    TypeName,
+};
+
 /// Suanpan 算盘: custom-event analytics. Report events, define attributes and rules, ask.
 #[derive(Parser)]
 #[command(name = "suanpan", version, propagate_version = true, arg_required_else_help = true)]
@@ -44,6 +57,7 @@ Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     /// Manage apps
     #[command(after_help = "Examples:
   suanpan apps create shop --title 'Online shop' --time-zone Asia/Shanghai
+  suanpan apps set shop --ip drop --allow-origin https://shop.example --events-per-day 1000000
   suanpan apps list")]
     Apps(WithServer<AppsCommand>),
 
@@ -51,15 +65,64 @@ Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     #[command(after_help = "Examples:
   suanpan keys create write --app shop --title 'mini-program'
   suanpan keys create write --app shop --may-report-old     # for imports
+  suanpan keys create write --app shop --events-per-second 100
   suanpan keys revoke 3 --app shop")]
     Keys(WithServer<KeysCommand>),
 
-    /// Manage the tracking plan: which properties are attributes, and of which type
+    /// Manage the tracking plan: what an app means to report, and what is done with the rest
     #[command(after_help = "Examples:
-  suanpan attributes define amount number --app shop --title 'Order amount'
+  suanpan plan show --app shop
+  suanpan plan export --form csv --app shop > plan.csv
+  suanpan plan import plan.csv --dry-run --app shop
+  suanpan plan check order_paid '{\"amount\": \"12\"}' --app shop
+  suanpan plan mode enforce --app shop
+
+Observe takes every event; warn converts what can be converted and says what is wrong; enforce
+refuses events that don't fit. A change never touches events that were accepted before it.")]
+    Plan(WithServer<PlanCommand>),
+
+    /// Manage the tracking plan's events
+    #[command(after_help = "Examples:
+  suanpan events define order_paid --app shop --title 'Order paid' --required amount,order_id --optional coupon
+  suanpan events list --app shop")]
+    Events(WithServer<EventsCommand>),
+
+    /// Manage the tracking plan's attributes: which properties are, of which type, with which values
+    #[command(after_help = "Examples:
+  suanpan attributes define amount number --app shop --title 'Order amount' --min 0
   suanpan attributes define order_id string --many-values --app shop
+  suanpan attributes define channel string --allow app --allow web --app shop
+  suanpan attributes define phone string --personal mask --app shop
   suanpan attributes list --app shop")]
     Attributes(WithServer<AttributesCommand>),
+
+    /// Watch events arrive, and see at once what is wrong with them
+    #[command(after_help = "Examples:
+  suanpan live shop
+  suanpan live shop --errors
+  suanpan live shop --person ann --event order_paid
+  suanpan live shop --json | jq .event
+
+A client that is being debugged says so; --debug shows only those. With a read key it works from
+anywhere: suanpan live shop --url https://events.example --token KEY.")]
+    Live(LiveArgs),
+
+    /// Look at refused events, and try them again
+    #[command(after_help = "Examples:
+  suanpan dead-letter counts --app shop
+  suanpan dead-letter list --code unplanned_event --from 2026-11-20 --app shop
+  suanpan dead-letter replay --code unplanned_event --follow --app shop
+
+A replay tries events with what the tracking plan and the limits say now. One that was accepted
+before is not counted again.")]
+    DeadLetter(WithServer<DeadLetterCommand>),
+
+    /// See which events and attributes come, and add them to the tracking plan
+    #[command(after_help = "Examples:
+  suanpan learnt list --unplanned --app shop
+  suanpan learnt adopt --event order_paid --app shop
+  suanpan learnt adopt --all --draft --app shop")]
+    Learnt(WithServer<LearntCommand>),
 
     /// Manage saved rules
     #[command(after_help = "Examples:
@@ -97,6 +160,9 @@ Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     /// Print the metrics reference (Markdown)
     #[command(hide = true)]
     MetricsReference,
+    /// Print the page of outcome codes.
+    #[command(hide = true)]
+    CodesReference,
 }
 
 /// How a server is configured.
@@ -197,7 +263,12 @@ pub enum AppsCommand {
         #[arg(long, default_value = "UTC")]
         time_zone: String,
     },
-    /// Change an app's title or time zone
+    /// Show an app and its settings
+    Show {
+        /// The app
+        id: String,
+    },
+    /// Change an app's title, time zone or settings
     Set {
         /// The app
         id: String,
@@ -207,6 +278,9 @@ pub enum AppsCommand {
         /// IANA name of the zone its days begin in
         #[arg(long)]
         time_zone: Option<String>,
+        /// Its settings
+        #[command(flatten)]
+        settings: SettingsArgs,
     },
     /// Delete an app; its events stay, and it can be restored
     Delete {
@@ -251,60 +325,14 @@ pub enum KeysCommand {
         /// Let it report events older than the limit; for imports
         #[arg(long)]
         may_report_old: bool,
+        /// Events it may report a second [default: no limit of its own]
+        #[arg(long, value_name = "EVENTS")]
+        events_per_second: Option<u32>,
     },
     /// Revoke a key: it stops working at once, for good
     Revoke {
         /// The key's number, as the list shows it
         id: u32,
-        /// The app
-        #[command(flatten)]
-        app: OfApp,
-    },
-}
-
-/// Types of attributes.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum TypeName {
-    /// Text
-    String,
-    /// A number
-    Number,
-    /// True or false
-    Boolean,
-    /// An instant
-    Datetime,
-}
-
-/// Commands on attributes.
-#[derive(Subcommand)]
-pub enum AttributesCommand {
-    /// List the attributes that rules can use
-    List {
-        /// The app
-        #[command(flatten)]
-        app: OfApp,
-    },
-    /// Define an attribute, or change its type or title
-    Define {
-        /// The property's name as clients report it
-        name: String,
-        /// What its values are
-        #[arg(value_name = "TYPE")]
-        kind: TypeName,
-        /// The app
-        #[command(flatten)]
-        app: OfApp,
-        /// What people call it
-        #[arg(long, default_value = "")]
-        title: String,
-        /// Its texts take many different values, such as order numbers
-        #[arg(long)]
-        many_values: bool,
-    },
-    /// Remove an attribute from the plan; events keep the property
-    Remove {
-        /// The attribute
-        name: String,
         /// The app
         #[command(flatten)]
         app: OfApp,

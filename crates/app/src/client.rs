@@ -1,12 +1,11 @@
 //! The HTTP API as the command line uses it: the same one that everybody uses.
 
-use std::net::IpAddr;
-
-use anyhow::{Context as _, Result, anyhow, bail};
-use reqwest::{ClientBuilder, Method, RequestBuilder, Url};
+use anyhow::{Context as _, Result, anyhow};
+use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use suanpan_sdk::http_client;
 
 use crate::cli::Remote;
 use crate::secrets;
@@ -73,8 +72,24 @@ impl Client {
     /// # Errors
     /// As of [`Self::get`].
     pub async fn post_text<T: DeserializeOwned>(&self, path: &str, json: String) -> Result<T> {
-        let request = self.request(Method::POST, path).header("content-type", "application/json");
-        self.send(request.body(json)).await
+        self.post_file(path, "application/json", json).await
+    }
+
+    /// Sends a text of this media type.
+    ///
+    /// # Errors
+    /// As of [`Self::get`].
+    pub async fn post_file<T: DeserializeOwned>(&self, path: &str, kind: &str, text: String) -> Result<T> {
+        self.send(self.request(Method::POST, path).header("content-type", kind).body(text)).await
+    }
+
+    /// Reads something as the text it is.
+    ///
+    /// # Errors
+    /// As of [`Self::get`].
+    pub async fn get_text(&self, path: &str) -> Result<String> {
+        let body = self.answer(self.request(Method::GET, path)).await?;
+        String::from_utf8(body).with_context(|| format!("{} answered no text", self.url))
     }
 
     /// Does something that takes and answers nothing.
@@ -90,6 +105,26 @@ impl Client {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
+        let body = self.answer(request).await?;
+        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
+        serde_json::from_slice(body)
+            .with_context(|| format!("{} answered something else than expected", self.url))
+    }
+
+    /// Begins to read an answer that has no end.
+    ///
+    /// # Errors
+    /// As of [`Self::get`]; a problem is a [`Refused`].
+    pub async fn stream(&self, path: &str) -> Result<Response> {
+        self.accepted(self.request(Method::GET, path)).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Vec<u8>> {
+        Ok(self.accepted(request).await?.bytes().await.context("the answer broke off")?.into())
+    }
+
+    /// The answer to a request, if it is no problem.
+    async fn accepted(&self, request: RequestBuilder) -> Result<Response> {
         let response = request.send().await.map_err(|e| {
             if e.is_connect() {
                 anyhow!(
@@ -101,29 +136,31 @@ impl Client {
             }
         })?;
         let status = response.status();
-        let body = response.bytes().await.context("the answer broke off")?;
         if !status.is_success() {
-            bail!("{}", problem_text(status.as_u16(), &body));
+            let body = response.bytes().await.context("the answer broke off")?;
+            return Err(
+                Refused { status: status.as_u16(), text: problem_text(status.as_u16(), &body) }.into()
+            );
         }
-        let body: &[u8] = if body.is_empty() { b"null" } else { &body };
-        serde_json::from_slice(body)
-            .with_context(|| format!("{} answered something else than expected", self.url))
+        Ok(response)
     }
 }
 
-/// A client for this server. A proxy that the environment names (`HTTP_PROXY`) is for servers
-/// elsewhere: one on this machine would be sought on the proxy's, and handed the secret there.
-pub fn http_client(url: &str) -> ClientBuilder {
-    let builder = reqwest::Client::builder();
-    if is_on_this_machine(url) { builder.no_proxy() } else { builder }
+/// The server answered with a problem, which this is in words.
+#[derive(Debug)]
+pub struct Refused {
+    /// The HTTP status.
+    pub status: u16,
+    text: String,
 }
 
-fn is_on_this_machine(url: &str) -> bool {
-    let Ok(url) = Url::parse(url) else { return false };
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or(host.trim_end_matches('.') == "localhost", |address| address.to_canonical().is_loopback())
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
+
+impl std::error::Error for Refused {}
 
 /// A problem document as text for people.
 fn problem_text(status: u16, body: &[u8]) -> String {
@@ -166,26 +203,4 @@ pub fn read_input(file: &std::path::Path) -> Result<String> {
         return std::io::read_to_string(std::io::stdin()).context("can't read standard input");
     }
     std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_hosts_are_on_this_machine() {
-        let check = |url: &str, expected: bool| assert_eq!(is_on_this_machine(url), expected, "{url}");
-        check("http://127.0.0.1:8765", true);
-        check("http://127.9.0.1/v1", true);
-        check("http://[::1]:8765", true);
-        check("http://[::ffff:127.0.0.1]", true);
-        check("HTTP://LocalHost:1", true);
-        check("http://localhost.", true);
-        check("http://localhost.example.org", false);
-        check("http://127.0.0.1.example.org", false);
-        check("http://10.0.0.1", false);
-        check("http://[2001:db8::1]", false);
-        check("https://127.0.0.1@example.org", false);
-        check("no URL", false);
-    }
 }

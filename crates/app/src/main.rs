@@ -2,6 +2,7 @@
 
 mod cli;
 mod client;
+mod codes_reference;
 mod commands;
 mod config;
 mod demo;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 /// Names, units and meanings of all metrics, as Markdown.
 pub fn reference() -> String {
-    let stations: [(&str, &[(&str, &str)]); 5] = [
+    let stations: [(&str, &[(&str, &str)]); 6] = [
+        ("server", suanpan_server::metrics::METRICS),
         ("gateway", suanpan_gateway::metrics::METRICS),
         ("log", suanpan_log::METRICS),
         ("pipeline", suanpan_pipeline::metrics::METRICS),

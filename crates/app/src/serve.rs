@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use suanpan_answers::Answers;
 use suanpan_catalog::Catalog;
-use suanpan_gateway::{Gateway, system_clock};
+use suanpan_gateway::{Gateway, GatewayParts, LiveHub, Origins, system_clock};
 use suanpan_log::{LogConfig, SegmentLog};
 use suanpan_pipeline::{Pipeline, PipelineError};
 use suanpan_server::{AdminToken, Api, MetricsHandle, Router};
@@ -29,6 +29,7 @@ pub struct Server {
     config: Config,
     listener: TcpListener,
     router: Router,
+    gateway: Gateway,
     pipeline: JoinHandle<Result<(), PipelineError>>,
     stop_pipeline: watch::Sender<bool>,
     log: SegmentLog,
@@ -46,9 +47,15 @@ impl Server {
         let listener = suanpan_server::bind(&config.server).await?;
         let data_dir = folders::data(&config.storage.data_dir)?;
         let admin = AdminToken::new(&secrets::admin_token(&data_dir)?);
+        let origins = Origins::new(&config.origins)?;
         let catalog =
             Catalog::open_with_limits(&data_dir.join("catalog.sqlite"), config.catalog.clone()).await?;
         let log = SegmentLog::open(LogConfig { dir: folders::log(&data_dir)?, ..config.log.clone() })?;
+        // The log is ours alone from here on, so whoever ran these replays has ended.
+        let interrupted = catalog.interrupt_replays().await?;
+        if interrupted > 0 {
+            tracing::info!(interrupted, "replays of refused events were interrupted; they can go on");
+        }
         let engine = Engine::start(engine_config(&config, &data_dir)?).await?;
         let warehouse = engine.warehouse();
         let has_tables = match warehouse.migrate().await {
@@ -92,10 +99,22 @@ impl Server {
             config.rules.clone(),
             config.answers.clone(),
         );
-        let gateway = Gateway::new(catalog.clone(), log.clone(), config.gateway.clone(), system_clock());
-        let api = Api::new(catalog, admin, answers, warehouse, (log.clone(), Arc::clone(&progress)));
-        let router = suanpan_server::router(api, gateway, metrics, &config.server);
-        Ok(Self { config, listener, router, pipeline, stop_pipeline, log, engine })
+        origins.keep_fresh();
+        let gateway = Gateway::open(GatewayParts {
+            origins,
+            live: LiveHub::new(config.live.clone()),
+            ..GatewayParts::new(catalog.clone(), log.clone(), config.gateway.clone(), system_clock())
+        })
+        .await?;
+        let api = Api::new(
+            catalog,
+            admin,
+            answers,
+            (warehouse, config.pipeline.clone()),
+            (log.clone(), Arc::clone(&progress)),
+        );
+        let router = suanpan_server::router(api, gateway.clone(), metrics, &config.server);
+        Ok(Self { config, listener, router, gateway, pipeline, stop_pipeline, log, engine })
     }
 
     /// The address it listens on.
@@ -114,8 +133,11 @@ impl Server {
     /// well, and the engine's child follows it.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<()> {
         let (stopping, begun) = oneshot::channel::<()>();
+        let live = self.gateway.live().clone();
         let stop = async move {
             stop.await;
+            // Those who watch would hold the stop up for as long as running requests may.
+            live.close();
             let _run_is_over = stopping.send(());
         };
         let asked_again = async move {
@@ -141,6 +163,9 @@ impl Server {
             Some(ended) => ended,
             None => self.pipeline.await,
         };
+        if let Err(error) = self.gateway.close().await {
+            tracing::warn!(%error, "the last second's events are not counted towards quotas");
+        }
         self.log.close().await;
         self.engine.stop().await;
         match ended.context("the pipeline panicked")? {

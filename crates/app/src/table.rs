@@ -65,7 +65,8 @@ impl Table {
 }
 
 /// Cells hold what events say, and whoever may report must not command the reader's terminal.
-fn printable(text: String) -> String {
+/// The text with control characters escaped, such as `\u{1b}`: what clients sent must not steer a terminal.
+pub fn printable(text: String) -> String {
     if !text.contains(char::is_control) {
         return text;
     }

@@ -3,7 +3,8 @@
 //! An [`Event`] is what a client reported after the gateway admitted it: a name, a time, a person,
 //! and [`properties`] of its own, kept as the JSON text that was sent. An app may define
 //! [`Attribute`]s over its properties; each may own a typed [`Slot`], a column that saves
-//! questions from parsing JSON. What became of each event is said by one [`Outcome`].
+//! questions from parsing JSON. A [`TrackingPlan`] judges an event when it is accepted, and replaces
+//! its personal values. What became of each event is said by one [`Outcome`].
 //!
 //! Invariants: an `Event` satisfies [`EventLimits`]; its `properties` text is an object that every
 //! JSON reader downstream can parse; [`coerce`] is the only definition of what a property's value

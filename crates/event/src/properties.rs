@@ -272,8 +272,8 @@ fn fits_64_bits(number: &str) -> bool {
 
 fn mend_number(text: &str) -> Option<(String, Warning)> {
     (!fits_64_bits(text)).then(|| {
-        let shown: String = text.chars().take(40).collect();
-        let message = format!("the number {shown} does not fit into 64 bits; it was kept as text");
+        // Without the number: it may be a personal one, which the plan masks only later.
+        let message = "a number does not fit into 64 bits; it was kept as text";
         (format!("\"{text}\""), Warning::new(WarningCode::NumberAsText, "properties", message))
     })
 }

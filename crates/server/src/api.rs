@@ -4,13 +4,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use suanpan_answers::Answers;
 use suanpan_catalog::{AppView, Catalog};
 use suanpan_event::AppId;
 use suanpan_gateway::{Gateway, Problem};
 use suanpan_log::SegmentLog;
-use suanpan_pipeline::Progress;
+use suanpan_pipeline::{PipelineConfig, Progress};
 use suanpan_warehouse::Warehouse;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -21,7 +21,11 @@ use utoipa_axum::routes;
 use crate::access::Access;
 use crate::apps::AppBody;
 use crate::metrics::MetricsHandle;
-use crate::{AdminToken, ServerConfig, apps, ask, attributes, health, keys, metrics, rules, status};
+use crate::replays::Replays;
+use crate::{
+    AdminToken, ServerConfig, adopt, apps, ask, attributes, dead_letter, health, keys, learnt, live, metrics,
+    people, plan, refused_requests, replay_jobs, report_docs, rules, settings, status, usage,
+};
 
 /// The stations that the API speaks to. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +33,8 @@ pub struct Api {
     pub(crate) access: Access,
     pub(crate) answers: Answers,
     pub(crate) warehouse: Warehouse,
+    /// What is kept beside the events at most.
+    pub(crate) bounds: Arc<PipelineConfig>,
     pub(crate) log: SegmentLog,
     pub(crate) progress: Arc<Progress>,
 }
@@ -39,11 +45,18 @@ impl Api {
         catalog: Catalog,
         admin: AdminToken,
         answers: Answers,
-        warehouse: Warehouse,
+        (warehouse, bounds): (Warehouse, PipelineConfig),
         log: (SegmentLog, Arc<Progress>),
     ) -> Self {
         let (log, progress) = log;
-        Self { access: Access { admin, catalog }, answers, warehouse, log, progress }
+        Self {
+            access: Access { admin, catalog },
+            answers,
+            warehouse,
+            bounds: Arc::new(bounds),
+            log,
+            progress,
+        }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -102,7 +115,8 @@ impl Modify for Keys {
         (status = 400, description = "Not JSON; says at which line and column."),
         (status = 401, description = "No key, or an unknown one."),
         (status = 413, description = "Over a limit, which is named."),
-        (status = 415, description = "Not application/json, or an unknown encoding."),
+        (status = 415, description = "An unknown encoding; gzip is taken."),
+        (status = 429, description = "Over a quota, which is named; try again after Retry-After."),
         (status = 503, description = "Nothing was kept; try again after Retry-After.")))]
 #[expect(dead_code, reason = "describes the gateway's endpoint")]
 fn report_events() {}
@@ -116,6 +130,13 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(keys::revoke))
         .routes(routes!(attributes::list))
         .routes(routes!(attributes::define, attributes::remove))
+        .routes(routes!(settings::get, settings::change))
+        .routes(routes!(plan::get, plan::put, plan::set_mode))
+        .routes(routes!(plan::export_json))
+        .routes(routes!(plan::export_csv))
+        .routes(routes!(plan::import))
+        .routes(routes!(plan::check))
+        .routes(routes!(plan::define_event, plan::remove_event))
         .routes(routes!(rules::list))
         .routes(routes!(rules::get, rules::save, rules::delete))
         .routes(routes!(rules::versions))
@@ -123,6 +144,19 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(ask::answer))
         .routes(routes!(ask::ask))
         .routes(routes!(ask::explain))
+        .routes(routes!(dead_letter::search))
+        .routes(routes!(dead_letter::counts))
+        .routes(routes!(dead_letter::get))
+        .routes(routes!(replay_jobs::list, replay_jobs::start))
+        .routes(routes!(replay_jobs::get, replay_jobs::cancel))
+        .routes(routes!(replay_jobs::resume))
+        .routes(routes!(learnt::list))
+        .routes(routes!(adopt::adopt))
+        .routes(routes!(people::links))
+        .routes(routes!(live::watch))
+        .routes(routes!(refused_requests::all))
+        .routes(routes!(refused_requests::of_app))
+        .routes(routes!(usage::get))
         .routes(routes!(status::outcomes))
         .routes(routes!(status::status))
         .routes(routes!(health::live))
@@ -131,7 +165,11 @@ fn described() -> OpenApiRouter<Api> {
 
 /// The OpenAPI document as JSON text, made from the handlers.
 pub fn openapi() -> String {
-    let mut text = described().into_openapi().to_pretty_json().expect("the description is JSON");
+    let mut openapi = described().into_openapi();
+    report_docs::describe(&mut openapi);
+    report_docs::add_problems(&mut openapi);
+    report_docs::open_planned_attributes(&mut openapi);
+    let mut text = openapi.to_pretty_json().expect("the description is JSON");
     text.push('\n');
     text
 }
@@ -142,10 +180,14 @@ pub fn router(api: Api, gateway: Gateway, metrics: MetricsHandle, config: &Serve
     let text: Arc<str> = openapi().into();
     let serve_openapi =
         move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };
+    let replays = Replays::new(api.catalog().clone(), api.warehouse.clone(), gateway.clone());
     routes
         .with_state(api)
         .route("/api/openapi.json", get(serve_openapi))
         .route("/api/rule.schema.json", get(async || Json(suanpan_rules::json_schema())))
+        .layer(Extension(replays))
+        .layer(Extension(gateway.live().clone()))
+        .layer(Extension(gateway.refused().clone()))
         .layer(DefaultBodyLimit::max(config.api_body_bytes_max))
         .merge(suanpan_gateway::router(gateway))
         .route("/metrics", get(metrics::page).with_state(metrics))

@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use suanpan_catalog::{AppChange, AppView, NewApp};
@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::json::JsonBody;
+use crate::path::Path;
 use crate::problem::{Reply, catalog};
 
 /// An app.

@@ -1,10 +1,11 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use suanpan_answers::{Answered, Explained};
 
 use crate::api::Api;
 use crate::json::TextBody;
+use crate::path::Path;
 use crate::problem::{Reply, ask as problem, catalog};
 use crate::rules::parse;
 

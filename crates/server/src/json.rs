@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use suanpan_gateway::Problem;
 
 /// Time a client may take to send a body under `/api`.
@@ -26,6 +26,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         };
         Ok(Self(text.and_then(parse)))
     }
+}
+
+/// For fields in which null means something else than being absent: the former is an inner none.
+pub(crate) fn given<'de, T, D>(field: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(field).map(Some)
 }
 
 /// A body that is passed on as text, or why it can't be read.

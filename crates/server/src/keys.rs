@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use suanpan_catalog::{KeyId, KeyInfo, KeyKind, NewKey};
@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::json::JsonBody;
+use crate::path::Path;
 use crate::problem::{Reply, catalog};
 
 /// What a key is for.
@@ -33,6 +34,9 @@ pub(crate) struct KeyBody {
     first_characters: String,
     /// Whether it may report events older than `late_days_max`.
     may_report_old: bool,
+    /// Events it may report a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_per_second: Option<u32>,
     /// When it was made, in milliseconds since 1970.
     created_ms: i64,
     /// When it was revoked.
@@ -48,6 +52,7 @@ impl From<KeyInfo> for KeyBody {
             title: key.title,
             first_characters: key.first_characters,
             may_report_old: key.may_report_old,
+            events_per_second: key.events_per_second,
             created_ms: key.created_ms,
             revoked_ms: key.revoked_ms,
         }
@@ -66,6 +71,9 @@ pub(crate) struct NewKeyBody {
     /// Whether it may report events older than `late_days_max`; for imports.
     #[serde(default)]
     may_report_old: bool,
+    /// Events it may report a second; no limit of its own if absent.
+    #[serde(default)]
+    events_per_second: Option<u32>,
 }
 
 /// A new key with its text, which is shown this once.
@@ -106,7 +114,12 @@ pub(crate) async fn create(
         KeyUse::Write => KeyKind::Write,
         KeyUse::Read => KeyKind::Read,
     };
-    let new = NewKey { kind, title: new.title, may_report_old: new.may_report_old };
+    let new = NewKey {
+        kind,
+        title: new.title,
+        may_report_old: new.may_report_old,
+        events_per_second: new.events_per_second,
+    };
     let (key, secret) = api.catalog().create_key(&app, new).await.map_err(catalog)?;
     let body = CreatedKeyBody { secret: secret.expose().to_owned(), key: key.into() };
     Ok((StatusCode::CREATED, Json(body)))

@@ -10,19 +10,40 @@
 //! time. This crate does not know how anything is stored.
 
 mod access;
+mod adopt;
 mod api;
 mod apps;
 mod ask;
 mod attributes;
 mod config;
+mod connections;
+mod dead_letter;
 mod health;
 mod json;
 mod keys;
+mod learnt;
+mod live;
 pub mod metrics;
+mod open_files;
+mod path;
+mod people;
+mod plan;
+mod plan_body;
+mod plan_csv;
+mod plan_text;
 mod problem;
+mod query;
+mod refused_requests;
+mod replay_jobs;
+mod replays;
+mod report_docs;
+mod request_service;
 mod rules;
 mod serve;
+mod settings;
 mod status;
+mod usage;
+mod words;
 
 pub use axum::Router;
 

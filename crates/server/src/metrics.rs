@@ -7,6 +7,12 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 
+/// Names, units and meanings, for the metrics reference.
+pub const METRICS: &[(&str, &str)] = &[(
+    "suanpan_server_connections_closed_for_others_total",
+    "Connections closed because they waited for their client while others waited for a place.",
+)];
+
 /// Seconds, for latencies from tens of microseconds to minutes.
 const SECONDS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];

@@ -12,6 +12,7 @@ pub(crate) fn catalog(error: CatalogError) -> Problem {
     let detail = error.to_string();
     match error {
         CatalogError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, "not_found", detail),
+        CatalogError::Busy { .. } => Problem::new(StatusCode::CONFLICT, "busy", detail),
         CatalogError::Exists { .. } => Problem::new(StatusCode::CONFLICT, "exists", detail),
         CatalogError::Invalid { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
         CatalogError::LimitReached { limit, .. } => {

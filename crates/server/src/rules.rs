@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::json::JsonBody;
+use crate::path::Path;
 use crate::problem::{Reply, ask, catalog, rule};
 
 /// A saved rule.

@@ -7,11 +7,15 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ServerConfig;
+use crate::connections::{Connections, Place};
+use crate::open_files::room_for_connections;
+use crate::request_service::RequestService;
+
+/// The pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why the server can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -53,33 +57,30 @@ pub async fn serve(
     config: &ServerConfig,
     stop: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Semaphore::new(config.connections_max.max(1)));
+    let header_timeout = Duration::from_millis(config.header_timeout_ms);
+    let connections = Connections::new(room_for_connections(config.connections_max), header_timeout);
     let graceful = GracefulShutdown::new();
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_millis(config.header_timeout_ms));
+    builder.timer(TokioTimer::new()).header_read_timeout(header_timeout);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (place, accepted) = tokio::select! {
-            both = next(&listener, &places) => both,
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept(&listener, &connections) => accepted,
             () = &mut stop => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _peer)) => stream,
-            Err(error) => {
-                // Usually too many open files: wait for connections to close.
-                tracing::warn!(%error, "can't accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
         };
         // Answers are small; waiting to fill a packet would only add delay.
         let _best_effort = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection = Arc::clone(&place.connection);
+        let service = RequestService { router: router.clone(), peer, connection };
+        let serving = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                ended = serving => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                () = place.connection.closed.notified() => {}
             }
         });
     }
@@ -90,10 +91,17 @@ pub async fn serve(
     }
 }
 
-type Accepted = std::io::Result<(TcpStream, SocketAddr)>;
-
-/// Waits for a free place, then for a connection to take it.
-async fn next(listener: &TcpListener, places: &Arc<Semaphore>) -> (OwnedSemaphorePermit, Accepted) {
-    let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
-    (place, listener.accept().await)
+/// Waits for a connection, then for a place for it.
+async fn accept(listener: &TcpListener, connections: &Connections) -> (TcpStream, SocketAddr, Place) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, connections.place().await),
+            Err(error) => {
+                // Usually too many open files: silent connections hold some.
+                tracing::warn!(%error, "can't accept a connection");
+                connections.make_room();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }

@@ -1,10 +1,12 @@
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
+use suanpan_event::Outcome;
 use utoipa::ToSchema;
 
 use crate::api::Api;
+use crate::path::Path;
 use crate::problem::{Reply, warehouse};
 
 /// How far the stations are.
@@ -22,10 +24,13 @@ pub(crate) struct StatusBody {
     log_bytes: u64,
 }
 
-/// What became of an app's accepted events.
+/// What became of an app's events: received = accepted + refused, and accepted = stored + duplicate
+/// + rejected + lost.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OutcomesBody {
-    /// Sum of all outcomes: accepted events that reached the pipeline.
+    /// Sum of all outcomes: events that reached the pipeline.
+    received: u64,
+    /// Those of them that were accepted.
     accepted: u64,
     /// Events by outcome.
     outcomes: Vec<OutcomeBody>,
@@ -34,7 +39,7 @@ pub(crate) struct OutcomesBody {
 /// One outcome.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OutcomeBody {
-    /// `stored`, `duplicate`, `rejected` or `lost`.
+    /// `stored`, `duplicate`, `rejected`, `refused` or `lost`.
     outcome: String,
     /// Why, where the outcome has reasons.
     code: String,
@@ -57,7 +62,7 @@ pub(crate) async fn status(State(api): State<Api>, headers: HeaderMap) -> Reply<
     }))
 }
 
-/// What became of an app's accepted events, from the ledger.
+/// What became of an app's events, from the ledger.
 #[utoipa::path(get, path = "/api/apps/{app}/outcomes", tag = "operation", security(("read" = [])),
     params(("app" = String, Path)), responses((status = 200, body = OutcomesBody)))]
 pub(crate) async fn outcomes(
@@ -72,5 +77,8 @@ pub(crate) async fn outcomes(
         .into_iter()
         .map(|t| OutcomeBody { outcome: t.outcome, code: t.code, events: t.events })
         .collect();
-    Ok(Json(OutcomesBody { accepted: outcomes.iter().map(|o| o.events).sum(), outcomes }))
+    let received: u64 = outcomes.iter().map(|o| o.events).sum();
+    let refused: u64 =
+        outcomes.iter().filter(|o| o.outcome == Outcome::Refused.name()).map(|o| o.events).sum();
+    Ok(Json(OutcomesBody { received, accepted: received - refused, outcomes }))
 }

@@ -7,7 +7,7 @@ use suanpan_event::{
 };
 use uuid::Uuid;
 
-use crate::{Draft, SentAt};
+use crate::{Draft, Identifier, SentAt};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
@@ -77,6 +77,9 @@ pub fn admit<'a>(
     if user_id.is_empty() && device_id.is_empty() && !draft.is_about_nobody {
         let message = "say whose event it is by user_id or device_id";
         return Err(Rejection::new(RejectionCode::IdentityMissing, "user_id", message));
+    }
+    if let Identifier::Named(named) = &draft.id {
+        id(named, "id", limits)?;
     }
     let (event_time_ms, client_time_ms) = time(draft, about, &mut warnings)?;
     let properties = own_fields(draft, about, &mut warnings)?;

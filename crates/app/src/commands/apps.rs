@@ -3,7 +3,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::print;
-use crate::cli::{AppsCommand, WithServer};
+use crate::cli::{AppsCommand, IpName, SettingsArgs, WithServer};
 use crate::client::{Client, segment};
 use crate::table::Table;
 
@@ -28,15 +28,15 @@ pub async fn run(args: WithServer<AppsCommand>) -> Result<()> {
                 cell(&app["time_zone"])
             ));
         }
-        AppsCommand::Set { id, title, time_zone } => {
+        AppsCommand::Show { id } => show(&client, &id).await?,
+        AppsCommand::Set { id, title, time_zone, settings } => {
             let body = json!({ "title": title, "time_zone": time_zone });
-            let app: Value = client.call(Method::PATCH, &path(&id), &body).await?;
-            print(&format!(
-                "app {}: {}, {}\n",
-                cell(&app["id"]),
-                cell(&app["title"]),
-                cell(&app["time_zone"])
-            ));
+            client.call::<Value>(Method::PATCH, &path(&id), &body).await?;
+            let change = change(&settings);
+            if change.as_object().is_some_and(|change| !change.is_empty()) {
+                client.call::<Value>(Method::PATCH, &format!("{}/settings", path(&id)), &change).await?;
+            }
+            show(&client, &id).await?;
         }
         AppsCommand::Delete { id } => {
             client.act(Method::DELETE, &path(&id)).await?;
@@ -48,6 +48,58 @@ pub async fn run(args: WithServer<AppsCommand>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn show(client: &Client, id: &str) -> Result<()> {
+    let app: Value = client.get(&path(id)).await?;
+    let settings: Value = client.get(&format!("{}/settings", path(id))).await?;
+    let limit = |field: &str| match &settings[field] {
+        Value::Null => "none".to_owned(),
+        limit => limit.to_string(),
+    };
+    let origins: Vec<&str> =
+        settings["allowed_origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    print(&format!(
+        "app {}: {}, {}\n  client addresses     {}\n  web pages            {}\n  events a second      {}\n  \
+         events a day         {}\n  events a month       {}\n",
+        cell(&app["id"]),
+        cell(&app["title"]),
+        cell(&app["time_zone"]),
+        cell(&settings["ip"]),
+        if origins.is_empty() { "none may report".to_owned() } else { origins.join(", ") },
+        limit("events_per_second"),
+        limit("events_per_day"),
+        limit("events_per_month"),
+    ));
+    Ok(())
+}
+
+/// The settings that were given, as the API takes them.
+fn change(settings: &SettingsArgs) -> Value {
+    let mut change = json!({});
+    if let Some(ip) = settings.ip {
+        let word = match ip {
+            IpName::Store => "store",
+            IpName::Truncate => "truncate",
+            IpName::Drop => "drop",
+        };
+        change["ip"] = word.into();
+    }
+    if !settings.allow_origin.is_empty() {
+        let origins = settings.allow_origin.iter().filter(|origin| !origin.is_empty());
+        change["allowed_origins"] = origins.cloned().collect();
+    }
+    let limits = [
+        ("events_per_second", settings.events_per_second),
+        ("events_per_day", settings.events_per_day),
+        ("events_per_month", settings.events_per_month),
+    ];
+    for (field, limit) in limits {
+        if let Some(limit) = limit {
+            change[field] = json!(limit.0);
+        }
+    }
+    change
 }
 
 fn path(app: &str) -> String {

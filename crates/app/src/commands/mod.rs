@@ -3,9 +3,14 @@
 mod apps;
 mod ask;
 mod attributes;
+mod dead_letter;
 mod engine;
+mod events;
 mod import;
 mod keys;
+mod learnt;
+mod live;
+mod plan;
 mod rules;
 mod serve;
 
@@ -15,7 +20,7 @@ use anyhow::Result;
 
 use crate::cli::{Cli, Command, ServerArgs};
 use crate::config::{self, Config, Sources};
-use crate::{demo, metrics_reference};
+use crate::{codes_reference, demo, metrics_reference};
 
 pub use ask::group;
 pub use serve::speak;
@@ -31,7 +36,12 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(&args, configuration(&args.server)?).await?,
         Command::Apps(args) => apps::run(args).await?,
         Command::Keys(args) => keys::run(args).await?,
+        Command::Plan(args) => return plan::run(args).await,
+        Command::Events(args) => events::run(args).await?,
         Command::Attributes(args) => attributes::run(args).await?,
+        Command::Live(args) => live::run(args).await?,
+        Command::DeadLetter(args) => return dead_letter::run(args).await,
+        Command::Learnt(args) => learnt::run(args).await?,
         Command::Rules(args) => rules::run(args).await?,
         Command::Ask(args) => ask::run(args).await?,
         Command::Explain(args) => ask::explain(args).await?,
@@ -39,6 +49,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::ConfigReference => print(&config::reference()),
         Command::Openapi => print(&suanpan_server::openapi()),
         Command::RuleSchema => print(&(serde_json::to_string_pretty(&suanpan_rules::json_schema())? + "\n")),
+        Command::CodesReference => print(&codes_reference::reference()),
         Command::MetricsReference => print(&metrics_reference::reference()),
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::Config;
 use super::setting::Setting;
-use super::settings::SETTINGS;
+use super::settings::settings;
 
 /// Where values come from, besides the defaults.
 #[derive(Debug, Default)]
@@ -82,12 +82,14 @@ fn flatten(prefix: &str, table: &toml::Table, values: &mut Vec<(String, String)>
 fn apply_variable(config: &mut Config, name: &str, value: &str) -> Result<()> {
     let Some(rest) = name.strip_prefix("SUANPAN_") else { return Ok(()) };
     let wanted = rest.to_ascii_lowercase();
-    if let Some(setting) = SETTINGS.iter().find(|s| s.variable() == name) {
+    if let Some(setting) = settings().find(|s| s.variable() == name) {
         return (setting.set)(config, value).with_context(|| format!("in the environment: {name}"));
     }
-    let section = wanted.split('_').next().unwrap_or_default();
-    if SETTINGS.iter().any(|s| s.section() == section) && !tells_of_a_service(name, value) {
-        let known = SETTINGS.iter().map(Setting::variable);
+    let is_of = |section: &str| {
+        wanted.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    if settings().any(|s| is_of(s.section())) && !tells_of_a_service(name, value) {
+        let known = settings().map(Setting::variable);
         bail!("unknown variable {name} in the environment{}", nearest(name, known));
     }
     Ok(())
@@ -112,9 +114,9 @@ fn tells_of_a_service(name: &str, value: &str) -> bool {
 }
 
 fn apply(config: &mut Config, key: &str, value: &str) -> Result<()> {
-    match SETTINGS.iter().find(|s| s.key == key) {
+    match settings().find(|s| s.key == key) {
         Some(setting) => (setting.set)(config, value).with_context(|| key.to_owned()),
-        None => bail!("unknown key {key:?}{}", nearest(key, SETTINGS.iter().map(|s| s.key.to_owned()))),
+        None => bail!("unknown key {key:?}{}", nearest(key, settings().map(|s| s.key.to_owned()))),
     }
 }
 
@@ -218,7 +220,7 @@ mod tests {
 
     #[test]
     fn every_default_is_within_its_own_limits() {
-        for setting in SETTINGS {
+        for setting in settings() {
             let mut config = Config::default();
             let default = (setting.get)(&config);
             (setting.set)(&mut config, &default).unwrap_or_else(|e| panic!("{}: {e}", setting.key));

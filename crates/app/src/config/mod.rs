@@ -5,12 +5,13 @@ mod load;
 mod reference;
 mod setting;
 mod settings;
+mod settings_edge;
 
 use std::path::PathBuf;
 
 use suanpan_answers::AnswersConfig;
 use suanpan_catalog::CatalogLimits;
-use suanpan_gateway::GatewayLimits;
+use suanpan_gateway::{GatewayLimits, LiveLimits, OriginConfig};
 use suanpan_log::LogConfig;
 use suanpan_pipeline::PipelineConfig;
 use suanpan_rules::RuleLimits;
@@ -29,6 +30,10 @@ pub struct Config {
     pub server: ServerConfig,
     /// Reporting.
     pub gateway: GatewayLimits,
+    /// Where reports come from.
+    pub origins: OriginConfig,
+    /// Those who watch events arrive.
+    pub live: LiveLimits,
     /// The embedded log.
     pub log: LogConfig,
     /// Log to warehouse.
@@ -51,6 +56,8 @@ impl Default for Config {
             storage: StorageConfig::default(),
             server: ServerConfig::default(),
             gateway: GatewayLimits::default(),
+            origins: OriginConfig::default(),
+            live: LiveLimits::default(),
             // The folders follow from `storage.data_dir` when the server starts.
             log: LogConfig::new("log"),
             pipeline: PipelineConfig::default(),

@@ -2,14 +2,14 @@ use std::fmt::Write as _;
 
 use super::Config;
 use super::setting::Kind;
-use super::settings::SETTINGS;
+use super::settings::settings;
 
 /// The configuration reference page, made from the settings themselves.
 pub fn reference() -> String {
     let defaults = Config::default();
     let mut page = String::from(HEAD);
     let mut section = "";
-    for setting in SETTINGS {
+    for setting in settings() {
         if setting.section() != section {
             section = setting.section();
             let _ = write!(

@@ -41,6 +41,22 @@ impl Setting {
     }
 }
 
+/// A setting that is a whole number, in the field of this path.
+macro_rules! number {
+    ($key:literal, $($field:ident).+, $unit:literal, $min:expr, $max:expr, $doc:literal) => {
+        Setting {
+            key: $key, doc: $doc, unit: $unit, kind: Kind::Number { min: $min, max: $max },
+            get: |config| config.$($field).+.to_string(),
+            set: |config, text| {
+                let number = whole_number(text, $min, $max)?;
+                config.$($field).+ = number.try_into().context("the number is too large for this machine")?;
+                Ok(())
+            },
+        }
+    };
+}
+pub(super) use number;
+
 pub(super) fn whole_number(text: &str, min: u64, max: u64) -> Result<u64> {
     let number: u64 =
         text.replace('_', "").parse().with_context(|| format!("{text:?} is no whole number"))?;

@@ -6,21 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use suanpan_warehouse::Secret;
 
-use super::setting::{Kind, Setting, choice, flag, optional, shown, whole_number};
-
-macro_rules! number {
-    ($key:literal, $($field:ident).+, $unit:literal, $min:expr, $max:expr, $doc:literal) => {
-        Setting {
-            key: $key, doc: $doc, unit: $unit, kind: Kind::Number { min: $min, max: $max },
-            get: |config| config.$($field).+.to_string(),
-            set: |config, text| {
-                let number = whole_number(text, $min, $max)?;
-                config.$($field).+ = number.try_into().context("the number is too large for this machine")?;
-                Ok(())
-            },
-        }
-    };
-}
+use super::setting::{Kind, Setting, choice, flag, number, optional, shown, whole_number};
+use super::settings_edge::EDGE;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -31,166 +18,12 @@ const FORMATS: &[&str] = &["text", "json"];
 const FLAGS: &[&str] = &["true", "false"];
 
 /// All settings, by section, in the order of an event's journey.
-pub(super) const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "storage.data_dir",
-        doc: "Folder of everything that must survive: log, catalog, engine, admin token.",
-        unit: "path",
-        kind: Kind::Text,
-        get: |config| config.storage.data_dir.display().to_string(),
-        set: |config, text| {
-            ensure!(!text.is_empty(), "the data folder must not be empty");
-            config.storage.data_dir = PathBuf::from(text);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "server.listen",
-        doc: "Address and port of the HTTP server; port 0 takes a free one.",
-        unit: "address",
-        kind: Kind::Text,
-        get: |config| config.server.listen.clone(),
-        set: |config, text| {
-            config.server.listen = text.to_owned();
-            Ok(())
-        },
-    },
-    number!(
-        "server.header_timeout_ms",
-        server.header_timeout_ms,
-        "ms",
-        100,
-        600_000,
-        "Time a client may take to send a request's head."
-    ),
-    number!(
-        "server.connections_max",
-        server.connections_max,
-        "connections",
-        1,
-        1_000_000,
-        "Connections at once; more wait to be accepted."
-    ),
-    number!(
-        "server.shutdown_timeout_ms",
-        server.shutdown_timeout_ms,
-        "ms",
-        0,
-        600_000,
-        "Time that running requests get to finish at a graceful stop."
-    ),
-    number!(
-        "server.api_body_bytes_max",
-        server.api_body_bytes_max,
-        "bytes",
-        KIB,
-        64 * MIB,
-        "A request body under `/api`."
-    ),
-    number!(
-        "gateway.body_bytes_max",
-        gateway.body_bytes_max,
-        "bytes",
-        KIB,
-        64 * MIB,
-        "A report's body as it comes over the wire."
-    ),
-    number!(
-        "gateway.unpacked_bytes_max",
-        gateway.unpacked_bytes_max,
-        "bytes",
-        KIB,
-        256 * MIB,
-        "A report's body after unpacking gzip."
-    ),
-    number!(
-        "gateway.events_per_request_max",
-        gateway.events_per_request_max,
-        "events",
-        1,
-        100_000,
-        "Events of one report."
-    ),
-    number!(
-        "gateway.inflight_bytes_max",
-        gateway.inflight_bytes_max,
-        "bytes",
-        MIB,
-        64 * GIB,
-        "Memory for reports being read at once, at least twice `body_bytes_max` and `unpacked_bytes_max` together; over it reports get 503."
-    ),
-    number!(
-        "gateway.body_timeout_ms",
-        gateway.body_timeout_ms,
-        "ms",
-        100,
-        600_000,
-        "Time a client may take to send its body."
-    ),
-    number!(
-        "gateway.event_bytes_max",
-        gateway.event.event_bytes_max,
-        "bytes",
-        256,
-        192 * KIB,
-        "One event's JSON text."
-    ),
-    number!(
-        "gateway.properties_max",
-        gateway.event.properties_max,
-        "properties",
-        0,
-        10_000,
-        "Properties of one event."
-    ),
-    number!(
-        "gateway.depth_max",
-        gateway.event.depth_max,
-        "levels",
-        1,
-        64,
-        "Nesting of an event's properties; the properties object is the first level."
-    ),
-    number!(
-        "gateway.name_chars_max",
-        gateway.event.name_chars_max,
-        "characters",
-        1,
-        1024,
-        "An event's or a property's name."
-    ),
-    number!(
-        "gateway.id_chars_max",
-        gateway.event.id_chars_max,
-        "characters",
-        36,
-        1024,
-        "An id, and the other short texts of an event."
-    ),
-    number!(
-        "gateway.late_days_max",
-        gateway.event.late_days_max,
-        "days",
-        1,
-        3650,
-        "How old an event may be, unless its key may report old ones."
-    ),
-    number!(
-        "gateway.future_minutes_max",
-        gateway.event.future_minutes_max,
-        "minutes",
-        0,
-        1440,
-        "How far ahead an event's time may lie."
-    ),
-    number!(
-        "gateway.clock_skew_minutes_max",
-        gateway.event.clock_skew_minutes_max,
-        "minutes",
-        1,
-        10_000,
-        "How far a client's clock (`sent_at`) may be off before times are corrected."
-    ),
+pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
+    EDGE.iter().chain(BEHIND)
+}
+
+/// What comes after the edge.
+const BEHIND: &[Setting] = &[
     number!(
         "log.segment_bytes_max",
         log.segment_bytes_max,
@@ -278,6 +111,46 @@ pub(super) const SETTINGS: &[Setting] = &[
         50,
         600_000,
         "Longest pause between tries while the warehouse is away."
+    ),
+    number!(
+        "dead_letter.retention_days",
+        pipeline.dead_letter.retention_days,
+        "days",
+        1,
+        3650,
+        "Days that refused events are kept."
+    ),
+    number!(
+        "dead_letter.events_per_app_per_day_max",
+        pipeline.dead_letter.events_per_app_per_day_max,
+        "events",
+        0,
+        100_000_000,
+        "Refused events of one app and day that are kept; more are counted and not kept. 0 keeps none."
+    ),
+    number!(
+        "dead_letter.bytes_max",
+        pipeline.dead_letter.bytes_max,
+        "bytes",
+        MIB,
+        TIB,
+        "Refused events of all apps on disk; beyond it the oldest days are dropped."
+    ),
+    number!(
+        "learning.names_per_app_max",
+        pipeline.learning.names_per_app_max,
+        "names",
+        0,
+        50_000,
+        "Events and attributes of events that are learnt of one app; more are counted and not listed."
+    ),
+    number!(
+        "learning.names_in_memory_max",
+        pipeline.learning.names_in_memory_max,
+        "names",
+        1_000,
+        100_000_000,
+        "Learnt names of all apps kept in memory, about 50 bytes each; others are read again when needed."
     ),
     Setting {
         key: "warehouse.url",
@@ -396,6 +269,38 @@ pub(super) const SETTINGS: &[Setting] = &[
         1,
         100_000,
         "Attributes of one app."
+    ),
+    number!(
+        "catalog.planned_events_per_app_max",
+        catalog.planned_events_per_app_max,
+        "events",
+        1,
+        100_000,
+        "Events of one app's tracking plan."
+    ),
+    number!(
+        "catalog.attributes_per_event_max",
+        catalog.attributes_per_event_max,
+        "attributes",
+        1,
+        10_000,
+        "Attributes that one planned event lists."
+    ),
+    number!(
+        "catalog.allowed_values_max",
+        catalog.allowed_values_max,
+        "values",
+        1,
+        10_000,
+        "Values that one attribute lists as allowed."
+    ),
+    number!(
+        "catalog.origins_per_app_max",
+        catalog.origins_per_app_max,
+        "origins",
+        1,
+        10_000,
+        "Origins of web pages that one app allows."
     ),
     number!("catalog.rules_per_app_max", catalog.rules_per_app_max, "rules", 1, 100_000, "Rules of one app."),
     number!(

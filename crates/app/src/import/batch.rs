@@ -1,10 +1,7 @@
-use std::io::Write as _;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, ensure};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tokio::sync::mpsc;
 
 use super::bad_line::Reject;
@@ -15,9 +12,9 @@ use super::survey::header;
 use super::window::Position;
 use super::{Format, ImportOptions};
 
-/// Bytes of the events of one request, unless a single event is larger. Below the 1 MiB that a
+/// Bytes of the events of one batch, unless a single event is larger. Below the 1 MiB that a
 /// gateway takes, even where gzip gains nothing.
-const BATCH_BYTES: usize = 900_000;
+pub const BATCH_BYTES: usize = 900_000;
 
 /// Some lines in a row: what is acknowledged together.
 #[derive(Default)]
@@ -26,8 +23,6 @@ pub struct Batch {
     pub events: Vec<Drafted>,
     /// Those that did not.
     pub bad: Vec<Reject>,
-    /// The gzipped request with all the events.
-    pub body: Vec<u8>,
     /// Where the line after these begins.
     pub next: Option<Position>,
     /// Bytes of the file that were read up to here.
@@ -51,20 +46,9 @@ impl Batch {
         (self.events.len() + self.bad.len()) as u64
     }
 
-    /// A gzipped request with some of the events.
-    pub fn request(&self, events: Range<usize>) -> Vec<u8> {
-        let packed = Vec::with_capacity(self.json.len() / 4);
-        let mut packer = GzEncoder::new(packed, Compression::fast());
-        let mut write = || -> std::io::Result<()> {
-            packer.write_all(b"{\"events\":[")?;
-            for (at, event) in self.events[events.clone()].iter().enumerate() {
-                packer.write_all(if at == 0 { b"" } else { b"," })?;
-                packer.write_all(&self.json[event.json.clone()])?;
-            }
-            packer.write_all(b"]}")
-        };
-        write().expect("memory takes what is written");
-        packer.finish().expect("memory takes what is written")
+    /// The events as JSON.
+    pub fn json(&self) -> Vec<&[u8]> {
+        self.events.iter().map(|event| &self.json[event.json.clone()]).collect()
     }
 
     fn is_full(&self, events_max: usize) -> bool {
@@ -110,8 +94,6 @@ impl Cutting {
             if batch.lines() == 0 {
                 break;
             }
-            batch.body =
-                if batch.events.is_empty() { Vec::new() } else { batch.request(0..batch.events.len()) };
             if batches.blocking_send(batch).is_err() {
                 return Ok(());
             }

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -8,7 +9,7 @@ use super::draft::Drafter;
 use super::file::{Identity, identify};
 use super::progress::Progress;
 use super::report::grouped;
-use super::send::{Patience, Sender};
+use super::send::{Patience, sender};
 use super::state::State;
 use super::survey::columns_of;
 use super::transfer::{Place, transfer};
@@ -65,11 +66,11 @@ async fn send(
     let files = (options.state_file(), options.rejects_file());
     let (mut place, found) = Place::find(fresh, (&files.0, &files.1), options.resume)?;
     let before = place.state.counts.lines;
-    let progress = Progress::new(identity.file_bytes, before, options.progress);
+    let progress = Arc::new(Progress::new(identity.file_bytes, before, options.progress));
     if let Some(found) = found {
         progress.note(&found);
     }
-    let sender = Sender::new(target, patience, &progress)?;
+    let sender = sender(target, options, patience, &progress)?;
     let from = (before > 0).then_some(place.state.next);
     let cutting = Cutting { options: options.clone(), format, identity, drafter, from };
     let sent = tokio::select! {

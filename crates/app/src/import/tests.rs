@@ -10,8 +10,9 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 use suanpan_catalog::{Catalog, KeyKind, NewApp, NewKey};
 use suanpan_event::Event;
-use suanpan_gateway::{Gateway, GatewayLimits, router, system_clock};
+use suanpan_gateway::{Gateway, GatewayLimits, GatewayParts, router, system_clock};
 use suanpan_log::{Entry, LogConfig, SegmentLog};
+use suanpan_sdk::Pauses;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,8 +39,6 @@ impl TestGateway {
     }
 
     async fn with_limits(limits: GatewayLimits) -> Self {
-        // An error says that it is installed already.
-        let _installed = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.unwrap();
         let app = NewApp { id: "shop".parse().unwrap(), title: "Shop".into(), time_zone: "UTC".into() };
@@ -60,7 +59,7 @@ impl TestGateway {
     }
 
     async fn make_key(&self, kind: KeyKind, may_report_old: bool) -> String {
-        let key = NewKey { kind, title: String::new(), may_report_old };
+        let key = NewKey { may_report_old, ..NewKey::new(kind) };
         let (_, secret) = self.catalog.create_key(&"shop".parse().unwrap(), key).await.unwrap();
         secret.expose().to_owned()
     }
@@ -69,8 +68,9 @@ impl TestGateway {
     async fn listen(&mut self) {
         let listener = TcpListener::bind(&self.address).await.unwrap();
         self.address = listener.local_addr().unwrap().to_string();
-        let gateway =
-            Gateway::new(self.catalog.clone(), self.log.clone(), self.limits.clone(), system_clock());
+        let (catalog, log) = (self.catalog.clone(), self.log.clone());
+        let parts = GatewayParts::new(catalog, log, self.limits.clone(), system_clock());
+        let gateway = Gateway::open(parts).await.unwrap();
         self.server =
             Some(tokio::spawn(async move { axum::serve(listener, router(gateway)).await.unwrap() }));
     }
@@ -456,7 +456,8 @@ async fn a_server_that_stays_away_ends_the_import_where_it_can_go_on() {
     import_and_kill(&gateway, &options, 30).await;
     gateway.hang_up().await;
     let pause = Duration::from_millis(5);
-    let patience = Patience { total: Duration::from_millis(50), first_pause: pause, longest_pause: pause };
+    let patience =
+        Patience { total: Duration::from_millis(50), pauses: Pauses { first: pause, longest: pause } };
     let error = format!("{:#}", import(&options, &gateway.target(), patience).await.unwrap_err());
     assert!(
         error.contains("no server answers") && error.contains("the same command goes on at line"),
@@ -472,7 +473,8 @@ async fn a_server_that_stays_away_ends_the_import_where_it_can_go_on() {
 async fn a_busy_server_is_asked_again() {
     let limits = GatewayLimits { inflight_bytes_max: 11 << 20, ..GatewayLimits::default() };
     let gateway = TestGateway::with_limits(limits).await;
-    let file = gateway.file("shop.csv", shop(5));
+    // Enough to be sent as gzip, which may unpack to much.
+    let file = gateway.file("shop.csv", shop(100));
     // Holds so much that 5 MiB unpacked, twice, don't fit beside it; the gateway asks for its body
     // only then.
     let mut hog = TcpStream::connect(&gateway.address).await.unwrap();
@@ -487,7 +489,8 @@ async fn a_busy_server_is_asked_again() {
     assert_eq!(&answer, b"HTTP/1.1 100");
 
     let pause = Duration::from_millis(5);
-    let hasty = Patience { total: Duration::from_millis(50), first_pause: pause, longest_pause: pause };
+    let hasty =
+        Patience { total: Duration::from_millis(50), pauses: Pauses { first: pause, longest: pause } };
     let error = format!("{:#}", import(&options(&file, &[]), &gateway.target(), hasty).await.unwrap_err());
     assert!(error.contains("too many reports at once") && error.contains("gave up"), "{error}");
 
@@ -495,7 +498,7 @@ async fn a_busy_server_is_asked_again() {
     let waiting = tokio::spawn(async move { run(&options, &target).await });
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop(hog);
-    assert_eq!(waiting.await.unwrap().unwrap().accepted, 5);
+    assert_eq!(waiting.await.unwrap().unwrap().accepted, 100);
 }
 
 #[tokio::test]

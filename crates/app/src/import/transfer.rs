@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use suanpan_sdk::{EventResult, Sender, Status};
 use tokio::sync::mpsc;
 
 use super::bad_line::{BadLine, Reject};
@@ -8,7 +9,6 @@ use super::batch::{Batch, Cutting};
 use super::counts::Counts;
 use super::progress::Progress;
 use super::rejects::Rejects;
-use super::send::{EventResult, Sender, Status};
 use super::state::{State, StateFile};
 
 /// Batches that are cut in advance, while one is on its way.
@@ -32,13 +32,13 @@ pub struct Place {
 pub async fn transfer(
     cutting: Cutting,
     place: &mut Place,
-    sender: &Sender<'_>,
+    sender: &Sender,
     progress: &Progress,
 ) -> Result<()> {
     let (batches, mut cut) = mpsc::channel(BATCHES_AHEAD);
     let cutter = tokio::task::spawn_blocking(move || cutting.run(&batches));
-    while let Some(mut batch) = cut.recv().await {
-        let results = if batch.events.is_empty() { Vec::new() } else { sender.report(&mut batch).await? };
+    while let Some(batch) = cut.recv().await {
+        let results = sender.send(&batch.json()).await?;
         progress_after(place, batch, results, progress)?;
     }
     cutter.await.context("the reader of the file panicked")?
@@ -76,7 +76,9 @@ fn settle(batch: Batch, results: Vec<EventResult>, counts: &mut Counts) -> Vec<R
                 counts.warnings += 1;
             }
             Status::Duplicate => counts.duplicate += 1,
-            Status::Rejected => {
+            Status::Retry => unreachable!("the sender repeats until there is an answer"),
+            // A request that was refused for this event alone is a refusal of the event.
+            Status::Rejected | Status::Refused => {
                 let bad = BadLine { code: result.code, field: result.field, message: result.message };
                 rejects.push(Reject::new(event.line, bad, event.text.as_bytes()));
             }
