@@ -169,7 +169,7 @@ impl App {
     /// Events by outcome.
     ///
     /// # Panics
-    /// The server refuses, or the outcomes do not add up to what was accepted.
+    /// The server refuses, or the outcomes do not add up to what was received.
     pub async fn outcomes(&self) -> BTreeMap<String, u64> {
         let request = self.calls.request(Method::GET, &self.path("/outcomes")).bearer_auth(&self.read_key);
         let body = Reply::of(request).await.expect(200);
@@ -178,7 +178,7 @@ impl App {
             *by_name.entry(text(&outcome["outcome"])).or_default() +=
                 outcome["events"].as_u64().expect("a count");
         }
-        assert_eq!(body["accepted"], by_name.values().sum::<u64>(), "{body:#}");
+        assert_eq!(body["received"], by_name.values().sum::<u64>(), "{body:#}");
         by_name
     }
 }

@@ -157,7 +157,7 @@ async fn every_command_has_a_help_text_with_examples() {
 async fn references_are_printed() {
     let configuration = run(["config-reference"]).await.succeeded();
     assert!(
-        configuration.contains("`gateway.body_bytes_max`") && configuration.contains("1048576"),
+        configuration.contains("`gateway.body_bytes_max`") && configuration.contains("6291456"),
         "{configuration}"
     );
     let openapi: Value = serde_json::from_str(&run(["openapi"]).await.succeeded()).expect("JSON");

@@ -10,11 +10,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::shared;
 
 journeys! {
-    a_body_is_at_most_1_mib_and_5_mib_unpacked,
+    a_body_is_at_most_6_mib_and_8_mib_unpacked,
     a_request_has_at_most_1000_events,
     an_event_has_at_most_32_kib_255_properties_and_8_levels,
     names_have_at_most_128_characters_and_ids_255,
-    an_event_is_at_most_30_days_old_and_an_hour_ahead,
+    an_event_is_at_most_30_days_old_and_a_day_ahead,
     what_is_no_event_is_refused_beside_its_neighbours,
     what_is_no_report_is_refused_as_a_whole,
     other_limits_hold_when_they_are_configured,
@@ -44,23 +44,23 @@ fn padded(bytes: usize) -> Vec<u8> {
     body
 }
 
-async fn a_body_is_at_most_1_mib_and_5_mib_unpacked() {
+async fn a_body_is_at_most_6_mib_and_8_mib_unpacked() {
     let calls = shared::server().await;
     let app = App::create(&calls).await;
-    Reply::of(post(&calls, &app).body(padded(1 << 20))).await.expect(200);
-    Reply::of(post(&calls, &app).body(padded((1 << 20) + 1)))
+    Reply::of(post(&calls, &app).body(padded(6 << 20))).await.expect(200);
+    Reply::of(post(&calls, &app).body(padded((6 << 20) + 1)))
         .await
         .over_limit((413, "body_too_large"), "body_bytes_max");
     // A client that does not say how much it sends.
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(1 << 16));
     let head = "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
-    let answer = exchange(&calls, &format!("{}{head}{}", head_of(&app), chunk.repeat(17))).await;
+    let answer = exchange(&calls, &format!("{}{head}{}", head_of(&app), chunk.repeat(97))).await;
     assert!(answer.contains(" 413 ") && answer.contains("body_bytes_max"), "{answer}");
 
     let gzipped =
         |bytes: usize| post(&calls, &app).header("content-encoding", "gzip").body(gzip(&padded(bytes)));
-    Reply::of(gzipped(5 << 20)).await.expect(200);
-    for bomb in [(5 << 20) + 1, 100 << 20] {
+    Reply::of(gzipped(8 << 20)).await.expect(200);
+    for bomb in [(8 << 20) + 1, 100 << 20] {
         Reply::of(gzipped(bomb)).await.over_limit((413, "body_too_large"), "unpacked_bytes_max");
     }
 }
@@ -141,7 +141,7 @@ async fn an_event_has_at_most_32_kib_255_properties_and_8_levels() {
     let reply = Reply::of(post(&calls, &app).body(bottomless)).await;
     assert!(matches!(reply.status, 400), "{:#}", reply.body);
     shared::settle().await;
-    assert_eq!(app.outcomes().await, [("stored".to_owned(), 7)].into());
+    assert_eq!(app.outcomes().await, [("refused".to_owned(), 3), ("stored".to_owned(), 7)].into());
 }
 
 async fn names_have_at_most_128_characters_and_ids_255() {
@@ -170,7 +170,7 @@ async fn names_have_at_most_128_characters_and_ids_255() {
     }
 }
 
-async fn an_event_is_at_most_30_days_old_and_an_hour_ahead() {
+async fn an_event_is_at_most_30_days_old_and_a_day_ahead() {
     let calls = shared::server().await;
     let app = App::create(&calls).await;
     let at = |ms: i64| json!({ "event": "open", "user_id": "ann", "time": ms });
@@ -179,12 +179,12 @@ async fn an_event_is_at_most_30_days_old_and_an_hour_ahead() {
     names(&said, &["late_days_max", "30", "may-report-old"]);
     let ahead = |minutes: i64| at(ago(-minutes * MINUTE_MS));
     names(
-        &just_over(&app, ahead(58), ahead(62), ("time_in_future", "time")).await,
-        &["future_minutes_max", "60"],
+        &just_over(&app, ahead(24 * 60 - 2), ahead(24 * 60 + 2), ("time_in_future", "time")).await,
+        &["future_minutes_max", "1440"],
     );
     let importing = app.importing().await;
     importing.accept(&[at(old), at(ago(3000 * DAY_MS)), at(0)]).await;
-    let report = importing.report(&json!([ahead(62)])).await.expect(200);
+    let report = importing.report(&json!([ahead(24 * 60 + 2)])).await.expect(200);
     assert_eq!(report["results"][0]["code"], "time_in_future", "{report:#}");
 }
 
@@ -233,11 +233,6 @@ async fn what_is_no_report_is_refused_as_a_whole() {
 
     let text = event().to_string();
     let plain = || calls.request(Method::POST, "/v1/events").bearer_auth(&app.write_key).body(text.clone());
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
-        let problem = Reply::of(plain().header("content-type", kind)).await.problem(415, "content_type");
-        names(&problem["detail"], &["application/json"]);
-    }
-    Reply::of(plain()).await.problem(415, "content_type");
     let json = || plain().header("content-type", "application/json");
     Reply::of(json().header("content-encoding", "br")).await.problem(415, "content_encoding");
     Reply::of(json().header("content-encoding", "gzip")).await.problem(400, "gzip_invalid");
@@ -245,7 +240,7 @@ async fn what_is_no_report_is_refused_as_a_whole() {
     let cut = json().header("content-encoding", "gzip").body(cut[..cut.len() - 9].to_vec());
     Reply::of(cut).await.problem(400, "gzip_invalid");
     shared::settle().await;
-    assert!(app.outcomes().await.is_empty(), "nothing refused was kept");
+    assert!(app.outcomes().await.is_empty(), "nothing unreadable was kept");
 }
 
 async fn other_limits_hold_when_they_are_configured() {

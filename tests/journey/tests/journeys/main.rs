@@ -12,19 +12,27 @@ macro_rules! journeys {
     };
 }
 
+mod browsers;
+mod clients;
 mod command_line;
 mod crash;
+mod dead_letter;
 mod duplicates;
 mod engine;
 mod importing;
 mod lifecycle;
 mod limits;
 mod limits_of_asking;
+mod live_view;
+mod origins;
 mod overload;
+mod quotas;
 mod report_and_ask;
 mod shared;
+mod slow_clients;
 mod tenancy;
 mod time_zones;
+mod tracking_plan;
 
 use std::process::ExitCode;
 
@@ -46,10 +54,16 @@ fn main() -> ExitCode {
 fn journeys() -> Vec<Trial> {
     // The longest first, so that none of them is left alone at the end.
     [
+        clients::trials(),
         crash::trials(),
         lifecycle::trials(),
+        slow_clients::trials(),
+        quotas::trials(),
+        origins::trials(),
+        live_view::trials(),
         overload::trials(),
         limits_of_asking::trials(),
+        dead_letter::trials(),
         duplicates::trials(),
         engine::trials(),
         importing::trials(),
@@ -57,6 +71,8 @@ fn journeys() -> Vec<Trial> {
         report_and_ask::trials(),
         tenancy::trials(),
         limits::trials(),
+        browsers::trials(),
+        tracking_plan::trials(),
         time_zones::trials(),
     ]
     .into_iter()

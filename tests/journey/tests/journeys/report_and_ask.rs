@@ -282,11 +282,13 @@ async fn the_server_describes_and_measures_itself() {
     shared::settle().await;
     let metrics = get("/metrics").await.expect(200);
     let metrics = metrics.as_str().expect("metrics are text");
-    for name in ["suanpan_gateway_events_total{result=\"ok\"}", "suanpan_pipeline_", "suanpan_log_"] {
+    for name in
+        ["suanpan_gateway_events_total{format=\"native\",result=\"ok\"}", "suanpan_pipeline_", "suanpan_log_"]
+    {
         assert!(metrics.contains(name), "{name} is measured:\n{metrics}");
     }
     get("/api/nothing").await.problem(404, "no_such_path");
-    Reply::of(calls.request(Method::GET, "/v1/events")).await.problem(405, "method_not_allowed");
+    Reply::of(calls.request(Method::PUT, "/v1/events")).await.problem(405, "method_not_allowed");
 }
 
 fn series(answer: &Value) -> &[Value] {
