@@ -27,8 +27,8 @@ pub struct SenderConfig {
     /// Events of one request at most. The server's own limit, if it is lower, is found by its 413.
     /// Default 500.
     pub request_events_max: usize,
-    /// Bytes of one request's events as JSON, unless a single one is larger. Default 900,000: below the
-    /// 1 MiB that a gateway takes even where gzip gains nothing.
+    /// Bytes of one request's events as JSON, unless a single one is larger. Default 900,000: well below
+    /// the 6 MiB that a gateway takes, and little to send again.
     pub request_bytes_max: usize,
     /// Pack bodies of 1 KiB and more. Default true.
     pub gzip: bool,

@@ -12,7 +12,7 @@ use super::survey::header;
 use super::window::Position;
 use super::{Format, ImportOptions};
 
-/// Bytes of the events of one batch, unless a single event is larger. Below the 1 MiB that a
+/// Bytes of the events of one batch, unless a single event is larger. Well below the 6 MiB that a
 /// gateway takes, even where gzip gains nothing.
 pub const BATCH_BYTES: usize = 900_000;
 

@@ -471,7 +471,11 @@ async fn a_server_that_stays_away_ends_the_import_where_it_can_go_on() {
 
 #[tokio::test]
 async fn a_busy_server_is_asked_again() {
-    let limits = GatewayLimits { inflight_bytes_max: 11 << 20, ..GatewayLimits::default() };
+    let limits = GatewayLimits {
+        inflight_bytes_max: 11 << 20,
+        unpacked_bytes_max: 5 << 20,
+        ..GatewayLimits::default()
+    };
     let gateway = TestGateway::with_limits(limits).await;
     // Enough to be sent as gzip, which may unpack to much.
     let file = gateway.file("shop.csv", shop(100));
