@@ -35,8 +35,18 @@ pub(crate) async fn drain(body: &mut Body, limits: &GatewayLimits) {
     let _in_time = tokio::time::timeout(Duration::from_millis(DRAIN_MS), rest).await;
 }
 
-/// The length that the client announced, which bounds what the request may hold.
-pub(crate) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+/// The most bytes that the body can have: what the client announced, none if it announced nothing, or
+/// the limit if it sends until it ends.
+pub(crate) fn most_bytes(headers: &HeaderMap, limits: &GatewayLimits) -> usize {
+    let most = match announced_length(headers) {
+        Some(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        None if headers.contains_key(header::TRANSFER_ENCODING) => usize::MAX,
+        None => 0,
+    };
+    most.min(limits.body_bytes_max)
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

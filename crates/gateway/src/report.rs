@@ -71,14 +71,14 @@ impl Gateway {
     ) -> Result<Read, (&'static dyn Format, Problem)> {
         let expected: &'static dyn Format = match route {
             Route::Events(format) => format,
-            Route::Told(_) | Route::Document(_) => &NATIVE,
+            // Until the body is there, the head tells as well as it can.
+            Route::Told(told) => told(&head(parts), b""),
+            Route::Document(_) => &NATIVE,
         };
         let refuse = |problem| (expected, problem);
         let ours = &self.parts().limits;
         body::check_head(&parts.headers, ours).map_err(refuse)?;
-        let announced = body::announced_length(&parts.headers).unwrap_or(ours.body_bytes_max as u64);
-        let announced = usize::try_from(announced).unwrap_or(usize::MAX).min(ours.body_bytes_max);
-        let wire = self.hold(announced).map_err(refuse)?;
+        let wire = self.hold(body::most_bytes(&parts.headers, ours)).map_err(refuse)?;
         let packed = body::collect(body, ours).await.map_err(refuse)?;
         let head = head(parts);
         let limits = self.wire_limits();
@@ -175,6 +175,8 @@ impl Gateway {
         let burial = Burial { about: &about, format: name, is_native: name == NATIVE.name() };
         let policy = sender.view.settings.ip;
         let own = parts.origins.resolve(sender.peer, sender.head.headers, policy);
+        // A server's address is not where its visitors are.
+        let visitors_ip = sender.ip.filter(|_| own.device_type != "server");
         admit_all(batch, &burial, |draft| {
             if draft.ip.is_none() && draft.user_agent.is_empty() {
                 return own.clone();
@@ -184,7 +186,7 @@ impl Gateway {
             } else {
                 &*draft.user_agent
             };
-            parts.origins.resolve_for(draft.ip.or(sender.ip), agent, policy)
+            parts.origins.resolve_for(draft.ip.or(visitors_ip), agent, policy)
         })
     }
 

@@ -54,16 +54,23 @@ fn operation(path: &str, tag: &str, summary: &str, has_body: bool) -> Operation 
     let responses = ANSWERS.into_iter().fold(ResponsesBuilder::new(), |all, (status, meaning)| {
         all.response(status, ResponseBuilder::new().description(meaning).build())
     });
+    let responses = responses.response("default", Ref::from_response_name(REFUSAL));
     builder.responses(responses.build()).build()
 }
 
 /// The name of the one answer for all errors.
 const PROBLEM: &str = "Problem";
+/// The name of the one answer for all errors of the wire formats.
+const REFUSAL: &str = "Refusal";
 
 /// Says of every operation that it may answer a problem instead.
 pub(crate) fn add_problems(openapi: &mut OpenApi) {
     let components = openapi.components.get_or_insert_default();
     components.responses.insert(PROBLEM.to_owned(), problem().into());
+    let refusal = "A problem, in the words that the format's clients understand: JSON or text.";
+    components
+        .responses
+        .insert(REFUSAL.to_owned(), ResponseBuilder::new().description(refusal).build().into());
     for item in openapi.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {

@@ -51,6 +51,7 @@ drive(async () => {
     args: ['--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
   })
   const tab = await browser.newPage({ locale: 'zh-CN' })
+  tab.setDefaultTimeout(90_000)
   let sent = 0
   let waiting = 0
   const ours = (request) => request.url().startsWith(server) && request.method() !== 'OPTIONS'
@@ -59,7 +60,7 @@ drive(async () => {
   tab.on('pageerror', (error) => console.error('page:', error))
   tab.on('console', (message) => message.type() === 'error' && console.error('console:', message.text()))
   await tab.goto(`http://127.0.0.1:${site.address().port}/`)
-  await tab.waitForFunction(() => window.done || window.failed, null, { timeout: 90_000 })
+  await tab.waitForFunction(() => window.done || window.failed, null)
   // Clients that send each event once and look at no answer have ended when all requests have.
   if (count) while (sent < count || waiting > 0) await tab.waitForTimeout(50)
   else await untilTold()

@@ -9,7 +9,7 @@ drive(async () => {
   // end
   const waiting = []
   const send = (n, call) =>
-    waiting.push(new Promise((resolve) => call((error) => resolve(error ? null : accepted([n].flat())))))
+    waiting.push(new Promise((resolve) => call((error) => resolve(error ? console.error(n, error) : accepted([n].flat())))))
   const batch = []
   for (const { n, call, name, user, device, time_ms, properties } of events) {
     const distinct_id = user ?? device

@@ -39,7 +39,7 @@ pub struct SettingsArgs {
     /// What becomes of the addresses that events come from
     #[arg(long)]
     pub ip: Option<IpName>,
-    /// A web page that may report: *, https://shop.example or https://*.example; may be given many
+    /// A web page that may report: `*`, `https://shop.example` or `https://*.example`; may be given many
     /// times, and empty for none
     #[arg(long, value_name = "ORIGIN")]
     pub allow_origin: Vec<String>,

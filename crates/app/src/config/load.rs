@@ -214,7 +214,7 @@ mod tests {
             assert!(small.contains(part), "{small}");
         }
         // Larger reports need more memory than the default, whichever source names them.
-        let large = message(with_variable("SUANPAN_GATEWAY_UNPACKED_BYTES_MAX", "536870912"));
+        let large = message(with_variable("SUANPAN_GATEWAY_UNPACKED_BYTES_MAX", "268435456"));
         assert!(large.contains("gateway.inflight_bytes_max is 536870912"), "{large}");
     }
 

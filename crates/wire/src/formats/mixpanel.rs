@@ -85,8 +85,13 @@ impl Format for Mixpanel {
             status: &'static str,
             num_records_imported: usize,
         }
+        #[derive(Serialize)]
+        struct Verbose {
+            error: Option<()>,
+            status: u8,
+        }
         if batch.is_verbose {
-            Reply::json(200, &serde_json::json!({ "status": 1, "error": null }))
+            Reply::json(200, &Verbose { error: None, status: 1 })
         } else if endpoint(head) == "import" && head.media_type().ends_with("json") {
             let num_records_imported = report.accepted + report.duplicate;
             Reply::json(200, &Imported { code: 200, status: "OK", num_records_imported })

@@ -5,6 +5,7 @@
 //! more events, and each fault by itself.
 
 mod arrived;
+mod client;
 mod described;
 mod plan;
 mod proxy;
@@ -20,9 +21,10 @@ use suanpan_journey::{App, Calls, Server, runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use self::client::{AfterFaults, Client};
 use self::plan::{Planned, planned};
 use self::proxy::{Fault, Proxy};
-use self::registry::{AfterFaults, CLIENTS, Client};
+use self::registry::CLIENTS;
 use self::run::Ran;
 
 /// Drivers that run at once: most of the time they wait to try again.

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 use suanpan_journey::Store;
 
+use super::client::{AfterFaults, Call, Client, Dates, Family, People, Program};
 use super::plan::{DEVICE, PERSON, Planned};
-use super::registry::{AfterFaults, Call, Client, Dates, Family, People, Program};
 use super::run::Ran;
 
 /// Faults that are named; the others are counted.

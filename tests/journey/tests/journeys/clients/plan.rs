@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use suanpan_journey::{HOUR_MS, MINUTE_MS, now_ms};
 
-use super::registry::{Call, Client, Family, People, Values};
+use super::client::{Call, Client, Family, People, Values};
 
 /// Texts that encodings go wrong with.
 const TEXTS: [&str; 12] = [

@@ -139,9 +139,13 @@ impl Route {
             lock(&self.seen).passed_on += 1;
         }
         let sending = self.http.request(head.method, format!("{}{path}", self.target)).headers(head.headers);
-        let answered = sending.body(body).send().await.map_err(|_down| Cut)?;
-        let (status, headers) = (answered.status(), answered.headers().clone());
-        let body = answered.bytes().await.map_err(|_broken| Cut)?;
+        // To its end, also if the client goes away meanwhile.
+        let passing_on = tokio::spawn(async move {
+            let answered = sending.body(body).send().await?;
+            let (status, headers) = (answered.status(), answered.headers().clone());
+            Ok::<_, reqwest::Error>((status, headers, answered.bytes().await?))
+        });
+        let Ok(Ok((status, headers, body))) = passing_on.await else { return Err(Cut) };
         match fault {
             Some(Fault::CutAfter) => return Err(Cut),
             Some(Fault::Delay) => tokio::time::sleep(DELAY).await,

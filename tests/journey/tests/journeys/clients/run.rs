@@ -11,14 +11,14 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
+use super::client::{Client, People, Program};
 use super::plan::{DEVICE, PERSON, Planned};
 use super::proxy::Proxy;
-use super::registry::{Client, People, Program};
 
 /// How long one driver may take, retries included.
-const RUN_LIMIT: Duration = Duration::from_secs(150);
+const RUN_LIMIT: Duration = Duration::from_secs(240);
 /// How long a client may take to get everything through that is told when to end.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(75);
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
 /// How long it may repeat itself afterwards: longer than it waits between tries.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
