@@ -17,6 +17,7 @@ mod coerce;
 mod dead_event;
 mod event;
 mod limits;
+mod members;
 mod origin;
 mod outcome;
 mod plan;
@@ -35,6 +36,7 @@ pub use coerce::{Scalar, coerce};
 pub use dead_event::{DeadEvent, Record};
 pub use event::{Event, derived_id, named_id};
 pub use limits::EventLimits;
+pub use members::edit_members;
 pub use origin::Origin;
 pub use outcome::{
     EXCERPT_CHARS, Outcome, Rejection, RejectionCode, WARNINGS_MAX, Warning, WarningCode, excerpt,

@@ -12,12 +12,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
+use crate::members::edit_members;
 use crate::plan::ExpectedAttribute;
 use crate::plan_reading::{Reading, Value, json_list, json_text, read};
-use crate::properties::{Properties, text_end};
+use crate::properties::Properties;
 use crate::{AttributeType, Personal, Scalar, TrackingPlan, coerce};
 
 const MARK: &str = "masked:";
@@ -120,34 +120,23 @@ impl TrackingPlan {
         if !self.has_personal {
             return Some(Cow::Borrowed(json));
         }
-        serde_json::from_str::<IgnoredAny>(json).ok()?;
-        let mut masked = String::new();
-        let (mut copied, mut at) = (0, 0);
-        while let Some(member) = next_member(json, at) {
-            at = member.value_start;
-            let Some(attribute) = self.personal(&json[member.name_start..member.name_end]) else { continue };
-            let end = value_end(json.as_bytes(), at);
-            if let Some(edit) = self.protection(attribute, &json[at..end]) {
-                masked.push_str(&json[copied..at]);
-                masked.push_str(match &edit {
-                    Edit::Replace(value) => value,
-                    Edit::Drop => DROPPED,
-                });
-                copied = end;
-            }
-            at = end;
-        }
-        if copied == 0 {
-            return Some(Cow::Borrowed(json));
-        }
-        masked.push_str(&json[copied..]);
-        Some(Cow::Owned(masked))
+        let wanted = |name: &str| self.personal(name).is_some();
+        edit_members(json, wanted, |name, value| {
+            Some(match self.protection(self.personal(name)?, value)? {
+                Edit::Replace(value) => value.into(),
+                Edit::Drop => DROPPED.into(),
+            })
+        })
     }
 
-    /// The personal attribute of a name in its quotes.
-    fn personal(&self, quoted: &str) -> Option<&ExpectedAttribute> {
-        let name = json_name(quoted)?;
-        self.attributes.get(name.as_ref()).filter(|a| a.personal != Personal::Keep)
+    /// Whether values of some attribute must not be stored as they are.
+    pub fn has_personal(&self) -> bool {
+        self.has_personal
+    }
+
+    /// The personal attribute of this name.
+    fn personal(&self, name: &str) -> Option<&ExpectedAttribute> {
+        self.attributes.get(name).filter(|a| a.personal != Personal::Keep)
     }
 
     /// The object without personal values; none if it has none.
@@ -205,63 +194,4 @@ impl TrackingPlan {
             _ => json_text(&one(raw)),
         }
     }
-}
-
-/// A member of an object: where its name stands in its quotes, and where its value begins.
-struct Member {
-    name_start: usize,
-    name_end: usize,
-    value_start: usize,
-}
-
-/// The next member of any object in a valid JSON text, from an index between two of its tokens.
-fn next_member(json: &str, from: usize) -> Option<Member> {
-    let bytes = json.as_bytes();
-    let mut at = from;
-    loop {
-        let name_start = at + bytes.get(at..)?.iter().position(|b| *b == b'"')?;
-        let name_end = text_end(bytes, name_start);
-        let colon = after_space(bytes, name_end);
-        // Only a name is followed by a colon.
-        if bytes.get(colon) == Some(&b':') {
-            return Some(Member { name_start, name_end, value_start: after_space(bytes, colon + 1) });
-        }
-        at = name_end;
-    }
-}
-
-fn after_space(bytes: &[u8], from: usize) -> usize {
-    from + bytes[from..].iter().take_while(|b| b.is_ascii_whitespace()).count()
-}
-
-/// The index behind the value that begins at `start` in a valid JSON text.
-fn value_end(bytes: &[u8], start: usize) -> usize {
-    let mut depth = 0_usize;
-    let mut at = start;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => {
-                at = text_end(bytes, at);
-                if depth == 0 {
-                    return at;
-                }
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth <= 1 => return if depth == 1 { at + 1 } else { at },
-            b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return at,
-            byte if depth == 0 && byte.is_ascii_whitespace() => return at,
-            _ => {}
-        }
-        at += 1;
-    }
-    at
-}
-
-fn json_name(quoted: &str) -> Option<Cow<'_, str>> {
-    if quoted.contains('\\') {
-        return serde_json::from_str::<String>(quoted).ok().map(Cow::Owned);
-    }
-    Some(quoted.strip_prefix('"')?.strip_suffix('"')?.into())
 }

@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{FORWARDED, HeaderName};
 use ipnet::IpNet;
 use suanpan_catalog::IpPolicy;
+use suanpan_event::edit_members;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
@@ -164,6 +165,22 @@ pub fn truncated(ip: IpAddr) -> IpAddr {
             Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
         }
     }
+}
+
+/// The names under which clients report an address, in any format.
+const ADDRESS_NAMES: [&str; 8] =
+    ["ip", "$ip", "ip_address", "ipAddress", "$ip_address", "user_ipaddress", "client_ip", "$client_ip"];
+
+/// A record's JSON text without more of a client's address than the app stores; none if it is no JSON.
+pub(crate) fn without_addresses(json: &str, policy: IpPolicy) -> Option<Cow<'_, str>> {
+    if policy == IpPolicy::Store {
+        return Some(Cow::Borrowed(json));
+    }
+    let wanted = |name: &str| ADDRESS_NAMES.contains(&name);
+    edit_members(json, wanted, |_, value| {
+        let ip: IpAddr = value.trim_matches('"').parse().ok()?;
+        Some(if policy == IpPolicy::Drop { "\"\"".into() } else { format!("\"{}\"", truncated(ip)).into() })
+    })
 }
 
 #[cfg(test)]

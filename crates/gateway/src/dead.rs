@@ -1,8 +1,11 @@
 use std::borrow::Cow;
 
-use suanpan_event::{DeadEvent, Origin, Rejection, derived_id};
+use suanpan_catalog::IpPolicy;
+use suanpan_event::{DeadEvent, Origin, Rejection, TrackingPlan, derived_id};
 use suanpan_wire::{Admission, Draft, Refused};
 use uuid::Uuid;
+
+use crate::address::without_addresses;
 
 /// Bytes of a refused event that the dead letter keeps. One that is larger is cut, and can't be
 /// replayed. Twice this, escaped, must fit into a log record.
@@ -12,6 +15,8 @@ const KEPT_BYTES_MAX: usize = 48 * 1024;
 pub(crate) struct Burial<'r> {
     pub about: &'r Admission<'r>,
     pub format: &'static str,
+    /// How much of an address may be stored.
+    pub ip: IpPolicy,
     /// Records of this format are replayed as they are.
     pub is_native: bool,
 }
@@ -46,18 +51,21 @@ impl Burial<'_> {
         }
     }
 
-    /// The dead letter's copy of a record that is no event.
+    /// The dead letter's copy of a record that is no event. Personal data in it may stand where no
+    /// mask finds it, for instance as JSON within a text: then nothing of it is kept.
     pub fn of_record<'a>(&'a self, refused: &'a Refused<'_>, origin: Origin<'a>) -> DeadEvent<'a> {
         let id = derived_id(self.about.app_id, &refused.raw);
-        DeadEvent { id, raw: self.kept(&refused.raw).0, ..self.plain(&refused.rejection, origin) }
+        let raw = if self.about.plan.has_personal() { "".into() } else { self.kept(&refused.raw).0 };
+        DeadEvent { id, raw, ..self.plain(&refused.rejection, origin) }
     }
 
-    /// What is kept of a record, and whether that is all of it. Personal data must not reach the
-    /// disk, not even of events that were refused; what can't be read can't be masked either.
+    /// What is kept of a record, and whether that is all of it. Neither personal data nor more of an
+    /// address than the app stores must reach the disk, not even of events that were refused; what
+    /// can't be read can't be masked either.
     fn kept<'a>(&self, record: &'a str) -> (Cow<'a, str>, bool) {
-        match self.about.plan.mask_all(record) {
+        match presentable(record, self.about.plan, self.ip) {
             None => ("".into(), false),
-            Some(masked) if masked.len() <= KEPT_BYTES_MAX => (masked, true),
+            Some(shown) if shown.len() <= KEPT_BYTES_MAX => (shown, true),
             Some(Cow::Borrowed(whole)) => (start_of(whole).into(), false),
             Some(Cow::Owned(whole)) => (start_of(&whole).to_owned().into(), false),
         }
@@ -82,6 +90,17 @@ impl Burial<'_> {
             may_report_old: self.about.may_report_old,
             origin,
         }
+    }
+}
+
+/// A record as it may be stored and shown: personal data masked, addresses as the app has it. None if
+/// it can't be read and something in it might have to be masked.
+pub(crate) fn presentable<'a>(record: &'a str, plan: &TrackingPlan, ip: IpPolicy) -> Option<Cow<'a, str>> {
+    // What is no JSON holds no member by whose name an address could be known; it is kept to be seen.
+    let shown = without_addresses(record, ip).unwrap_or(Cow::Borrowed(record));
+    match shown {
+        Cow::Borrowed(same) => plan.mask_all(same),
+        Cow::Owned(edited) => plan.mask_all(&edited).map(|masked| Cow::Owned(masked.into_owned())),
     }
 }
 

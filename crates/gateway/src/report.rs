@@ -12,12 +12,12 @@ use suanpan_catalog::{AppView, KeyGrant};
 use suanpan_event::AppId;
 use suanpan_log::LogError;
 use suanpan_wire::{
-    Admission, Batch, Draft, Format, Head, NATIVE, Reply, Report, Route, clock_correction_ms,
+    Admission, Batch, Draft, Format, Head, NATIVE, Reply, Report, Route, WireLimits, clock_correction_ms,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::{Admitted, admit_all};
-use crate::dead::Burial;
+use crate::dead::{Burial, presentable};
 use crate::origin::user_agent;
 use crate::{Gateway, LiveEvent, Peer, Problem, RefusedRequest, Seen, answer, auth, body, cors, metrics};
 
@@ -85,8 +85,8 @@ impl Gateway {
         // Beside the body stand its records, which are about as large. Held only from here on, so
         // that slow uploads of small bodies don't keep others out.
         let is_packed = head.says_gzip() || suanpan_wire::is_gzip(&packed);
-        let room = if is_packed { 2 * limits.unpacked_bytes_max } else { packed.len() };
-        let _memory = (wire, self.hold(room).map_err(refuse)?);
+        let room = if is_packed { unpacked_bytes(packed.len(), &limits) } else { packed.len() };
+        let memory = (wire, self.hold(room).map_err(refuse)?);
         let unpacked = |packed| suanpan_wire::unpack(packed, head.says_gzip(), &limits);
         let (format, payload) = match route {
             Route::Events(format) => (format, format.payload(&head, packed, &limits)),
@@ -104,6 +104,9 @@ impl Gateway {
         };
         let payload = payload.map_err(|unreadable| (format, unreadable.into()))?;
         metrics::body(payload.len());
+        // What unpacking might have taken is given back at once: the waiting, for the disk, comes now.
+        drop(memory);
+        let _memory = self.hold(2 * payload.len()).map_err(|problem| (format, problem))?;
         Ok(Read::Events { format, payload, _memory })
     }
 
@@ -172,8 +175,9 @@ impl Gateway {
             plan: &sender.view.plan,
         };
         let name = format.name();
-        let burial = Burial { about: &about, format: name, is_native: name == NATIVE.name() };
         let policy = sender.view.settings.ip;
+        let is_native = name == NATIVE.name();
+        let burial = Burial { about: &about, format: name, ip: policy, is_native };
         let own = parts.origins.resolve(sender.peer, sender.head.headers, policy);
         // A server's address is not where its visitors are.
         let visitors_ip = sender.ip.filter(|_| own.device_type != "server");
@@ -201,6 +205,8 @@ impl Gateway {
         for (event, result) in batch.events.iter().zip(&report.results) {
             let (draft, shown) = match event {
                 Ok(draft) => (draft, draft.properties.get()),
+                // What can't be read can't be masked.
+                Err(_) if sender.view.plan.has_personal() => (&unread, ""),
                 Err(refused) => (&unread, &*refused.raw),
             };
             let seen = Seen {
@@ -211,12 +217,14 @@ impl Gateway {
                 is_debug: batch.is_debug,
             };
             live.publish(&sender.grant.app_id, &seen, || {
-                // What can't be read can't be masked, and is not shown where there is personal data.
-                let masked = sender.view.plan.mask_all(shown).unwrap_or_default();
+                let masked =
+                    presentable(shown, &sender.view.plan, sender.view.settings.ip).unwrap_or_default();
                 let told = LiveEvent::of(result)
                     .named(&draft.event, &draft.user_id, &draft.device_id, &draft.library)
                     .showing(&masked);
+                let got = if shown.is_empty() { String::new() } else { told.got.clone() };
                 LiveEvent {
+                    got,
                     received_ms,
                     format: format.name(),
                     time_ms: draft.time_ms,
@@ -251,6 +259,14 @@ impl From<Problem> for Refused {
     }
 }
 
+/// How often its own size deflate can unpack to, at most (RFC 1951: 258 bytes for two bits).
+const DEFLATE_RATIO_MAX: usize = 1032;
+
+/// The most bytes that unpacking takes, with room for the buffer to grow.
+fn unpacked_bytes(packed: usize, limits: &WireLimits) -> usize {
+    2 * packed.saturating_mul(DEFLATE_RATIO_MAX).min(limits.unpacked_bytes_max)
+}
+
 fn peer(parts: &request::Parts) -> Option<IpAddr> {
     parts.extensions.get::<Peer>().map(|peer| peer.0.ip())
 }
@@ -261,7 +277,7 @@ enum Read {
         format: &'static dyn Format,
         payload: Bytes,
         /// Given back when the request is over.
-        _memory: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+        _memory: OwnedSemaphorePermit,
     },
     Document(Reply),
 }

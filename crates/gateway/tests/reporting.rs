@@ -134,6 +134,19 @@ async fn a_wrong_event_does_not_refuse_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_refused_event_keeps_no_more_of_an_address_than_the_app_stores() {
+    let edge = Edge::new().await;
+    let old = json!({ "event": "buy", "user_id": "u", "ip": "203.0.113.77", "time": 0 });
+    edge.report(json!([old, { "ip": "203.0.113.77", "event": [] }])).await;
+    let dead = edge.dead(0).await;
+    for record in &dead {
+        let raw = record["raw"].as_str().unwrap();
+        assert!(raw.contains("203.0.113.0") && !record.to_string().contains("113.77"), "{record}");
+    }
+    assert_eq!((&dead[0]["code"], &dead[1]["code"]), (&json!("time_too_old"), &json!("wrong_type")));
+}
+
+#[tokio::test]
 async fn an_id_is_the_clients_or_follows_from_the_record() {
     let edge = Edge::new().await;
     let id = async |event: Value| edge.report(event).await["results"][0]["id"].as_str().unwrap().to_owned();

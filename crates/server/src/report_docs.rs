@@ -74,10 +74,8 @@ pub(crate) fn add_problems(openapi: &mut OpenApi) {
     for item in openapi.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            operation
-                .responses
-                .responses
-                .insert("default".to_owned(), Ref::from_response_name(PROBLEM).into());
+            let responses = &mut operation.responses.responses;
+            responses.entry("default".to_owned()).or_insert_with(|| Ref::from_response_name(PROBLEM).into());
         }
     }
 }

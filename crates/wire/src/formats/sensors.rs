@@ -80,10 +80,12 @@ impl Format for Sensors {
     }
 
     fn refuse(&self, head: &Head<'_>, refusal: &Refusal<'_>) -> Reply {
-        let is_about_key = matches!(refusal.status, 401 | 403 | 404);
+        // Good data that can't be taken now, or not by this key, or not so much of it at once: no answer
+        // makes clients keep it, and most send fewer records at the next try.
+        let may_be_good = matches!(refusal.status, 401 | 403 | 404 | 413);
         if head.path == DEBUG {
             Reply::problem(refusal)
-        } else if refusal.is_temporary() || is_about_key {
+        } else if refusal.is_temporary() || may_be_good {
             Reply::Reset
         } else {
             received(head)

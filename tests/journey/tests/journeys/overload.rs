@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 journeys! {
     reports_over_the_memory_for_them_are_asked_to_come_again,
+    many_small_packed_reports_and_beacons_at_once_are_taken,
     reports_over_the_append_queue_are_asked_to_come_again,
     events_are_accepted_while_the_warehouse_is_away,
     a_server_accepts_events_before_its_warehouse_answers,
@@ -38,6 +39,29 @@ async fn reports_over_the_memory_for_them_are_asked_to_come_again() {
     accepted += 1;
     app.ask_until(&rule(json!({})), &json!([accepted])).await;
     assert_eq!(app.outcomes().await, [("stored".to_owned(), accepted)].into());
+}
+
+async fn many_small_packed_reports_and_beacons_at_once_are_taken() {
+    let calls = crate::shared::server().await;
+    let app = App::create(&calls).await;
+    let event = json!({ "event": "open", "user_id": "ann" }).to_string();
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packer, event.as_bytes()).expect("memory can be written");
+    let packed = packer.finish().expect("memory can be written");
+    let requests = (0..600).map(|number| {
+        let request = if number % 2 == 0 {
+            let request = calls.request(Method::POST, "/v1/events").bearer_auth(&app.write_key);
+            request.header("content-encoding", "gzip").body(packed.clone())
+        } else {
+            let query = [("key", app.write_key.as_str()), ("data", event.as_str())];
+            calls.request(Method::GET, "/v1/events").query(&query)
+        };
+        tokio::spawn(async move { request.send().await.expect("the server answers").status() })
+    });
+    for answer in requests.collect::<Vec<_>>() {
+        assert_eq!(answer.await.expect("no panic"), 200);
+    }
+    app.ask_until(&rule(json!({})), &json!([600])).await;
 }
 
 /// A report of 256 KiB of which only the head is sent, and which the server waits for.

@@ -305,7 +305,7 @@ fn no_client_sees_an_error_for_data_it_sent() {
         (401, None, RESET),
         (403, None, RESET),
         (400, None, 200),
-        (413, None, 200),
+        (413, None, 0),
         (415, None, 200),
     ] {
         assert_eq!(refused("/sa", status, retry_after_s), expected, "{status}");
