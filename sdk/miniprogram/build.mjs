@@ -5,7 +5,7 @@
 // a file is larger than promised.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -64,7 +64,9 @@ for (const name of [...MINI_PROGRAMS, "browser"]) {
   writeFileSync(join(out, `${name}.mjs`), code);
   writeFileSync(join(out, `${name}.js`), commonJs);
   // For a script tag: it sets the global `suanpan`.
-  if (name === "browser") writeFileSync(join(out, "browser.global.js"), `var suanpan=(function(exports){${commonJs}return exports})({});`);
+  if (name === "browser") {
+    writeFileSync(join(out, "browser.global.js"), `var suanpan=(function(exports){${commonJs}return exports})({});`);
+  }
   const bytes = Math.max(...[code, commonJs].map((text) => gzipSync(text, { level: 9 }).length));
   tooLarge ||= bytes > GZIPPED_BYTES_MAX;
   console.log(`${name.padEnd(7)} ${bytes} bytes gzipped, at most ${GZIPPED_BYTES_MAX}`);
@@ -72,4 +74,14 @@ for (const name of [...MINI_PROGRAMS, "browser"]) {
 
 const tsc = join(dirname(fileURLToPath(import.meta.resolve("typescript"))), "tsc.js");
 execFileSync(process.execPath, [tsc, "--project", root, "--outDir", out], { stdio: "inherit" });
-if (tooLarge) throw new Error(`a file has more than ${GZIPPED_BYTES_MAX} bytes gzipped`);
+// Programs need the types of the entries and of the interface, not those of our modules.
+const published = new Set([...MINI_PROGRAMS, "browser", "types"]);
+for (const entry of readdirSync(out, { withFileTypes: true })) {
+  const inner = entry.isDirectory() || (entry.name.endsWith(".d.ts") && !published.has(entry.name.slice(0, -5)));
+  if (inner) rmSync(join(out, entry.name), { recursive: true });
+}
+
+if (tooLarge) {
+  console.error(`A file has more than ${GZIPPED_BYTES_MAX} bytes gzipped.`);
+  process.exitCode = 1;
+}

@@ -62,7 +62,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
   };
 
   const queue = openQueue(platform, queues + platform.scope, eventsMax, bytesMax, (reason) =>
-    say("storage refused, queue in memory:", reason),
+    say("storage refused, in memory:", reason),
   );
   const sender = makeSender(platform, queue, options, say);
 
@@ -97,7 +97,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
     }
   }
 
-  function report(event: string, properties: object): void {
+  function report(event: string, properties: object, linked_id?: string): void {
     if (!collecting()) return;
     touch();
     const head = JSON.stringify({
@@ -106,6 +106,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
       time: Date.now(),
       user_id: state.userId,
       device_id: state.deviceId,
+      linked_id,
       session_id: state.sessionId,
       platform: platform.name,
       app_version: options.appVersion || facts.$app_version,
@@ -113,7 +114,6 @@ export function createClient(platform: Platform, given: Options): Suanpan {
     }).slice(0, -1);
     const text = `${head},"properties":${encode(properties)}}`;
     const bytes = byteLength(text);
-    if (bytes > EVENT_BYTES_MAX) say(event, "too large, properties left out");
     push(bytes > EVENT_BYTES_MAX ? `${head},"properties":{"$too_large":${bytes}}}` : text);
   }
 
@@ -156,7 +156,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
   function emit(event: string, properties?: Properties): void {
     if (!wants(event)) return;
     if (!collecting()) {
-      if (HELD.test(event)) held.push(() => emit(event, properties));
+      if (state.consent === undefined && HELD.test(event)) held.push(() => emit(event, properties));
       held.splice(HELD_MAX);
       return;
     }
@@ -183,7 +183,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
       const id = clean(userId, ID_CHARS_MAX);
       if (!id || id === state.userId) return;
       state.userId = id;
-      client.identify({});
+      link();
       writeState();
     },
     logout() {
@@ -195,10 +195,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
       writeState();
     },
     identify(links) {
-      touch();
-      const named: Properties = { $anonymous_id: state.deviceId };
-      for (const link in links) named[`$${link}`] = links[link];
-      report("$identify", named);
+      for (const name in links) if (links[name]) link(name, clean(links[name], ID_CHARS_MAX));
     },
     setProfile: profile("set", "$set"),
     setOnceProfile: profile("set_once", "$set_once"),
@@ -240,6 +237,12 @@ export function createClient(platform: Platform, given: Options): Suanpan {
       }),
   });
 
+  /** Says that another id is of this person, too: the anonymous one, or one of a platform. */
+  function link(name = "anonymous_id", id?: string): void {
+    touch();
+    report("$identify", { [`$${name}`]: id || state.deviceId }, id || state.deviceId);
+  }
+
   /** The same functions, but none of them throws. */
   function guarded<T extends object>(functions: T): T {
     for (const name in functions) {
@@ -248,7 +251,7 @@ export function createClient(platform: Platform, given: Options): Suanpan {
         try {
           return own(...given);
         } catch (reason) {
-          say(name, "failed:", reason);
+          say(name, reason);
         }
       }) as never;
     }
@@ -258,7 +261,8 @@ export function createClient(platform: Platform, given: Options): Suanpan {
   function begin(): void {
     readState();
     const { online } = sender;
-    platform.start(Object.assign(guarded({ wants, emit, hidden, online, push, reload }), { facts, queues, clock, save: () => queue.save(true) }));
+    const calls = guarded({ wants, emit, hidden, online, push, reload, save: () => queue.save(true) });
+    platform.start(Object.assign(calls, { facts, queues, clock }));
     if (collecting()) sender.wake(0);
   }
 

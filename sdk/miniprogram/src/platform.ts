@@ -46,7 +46,7 @@ export interface Core {
   /** Adds an event as it was stored by a run that ended. */
   push(event: string): void;
   /** Stores all that waits. */
-  save(): void;
+  save(): unknown;
   /** Where the queues of all runs begin in the storage. */
   queues: string;
   /** Milliseconds of a clock that never goes back. */

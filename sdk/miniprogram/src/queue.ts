@@ -48,7 +48,7 @@ export function readMeta(read: Read, name: string): [number, number, number] {
 }
 
 export function readChunk(read: Read, name: string, number: number): string[] {
-  return (attempt(() => read(`${name}.${number}`)) || "").split("\n").filter((line) => /^{.*}}$/.test(line));
+  return (attempt(() => read(`${name}.${number}`)) || "").split("\n").filter((line) => /^{[^]*}}$/.test(line));
 }
 
 export function openQueue(

@@ -3,8 +3,9 @@
 //   answer                        the events          the next try
 //   200 with a result for each    `retry` stays       at once; after a pause if any stayed
 //   200 of somebody else, 408,
-//   429, 5xx, none                stay                after a growing pause
-//   401, 403, 404                 stay                after an hour: the key or the host is wrong
+//   425, 429, 5xx, none           stay                after a growing pause
+//   401, 403, 404, 405, 407,
+//   410, 421                      stay                after an hour: the key or the host is wrong
 //   413, other 4xx                stay                at once with half as many;
 //                                 one alone: dropped  after a growing pause
 
@@ -86,8 +87,8 @@ export function makeSender(
 
   function decide(batch: Batch, status: number, results?: Result[], retryAfterS?: number): void {
     const { length } = batch.events;
-    const refused = /^40[134]$/.test(`${status}`);
-    const unfit = /^4(?!0[1348]|29)/.test(`${status}`);
+    const refused = /^4(0[13457]|10|21)$/.test(`${status}`);
+    const unfit = !refused && /^4(?!08|25|29)/.test(`${status}`);
     queue.settle(batch, (index) => (results ? results[index].status !== "retry" : unfit && length < 2));
     if (results) {
       most = Math.min(BATCH_EVENTS, most * 2);

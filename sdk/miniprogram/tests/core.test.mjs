@@ -33,9 +33,9 @@ describe("reporting", () => {
       assert.equal(event.platform, NAMES[platform]);
       assert.equal(event.app_version, "3.2.1");
       assert.match(event.library, /^suanpan-mini\/\d/);
-      const { amount, items, 商品, $model, $network, $screen_width, $os } = event.properties;
+      const { amount, items, 商品, $device_model, $network, $screen_width, $os } = event.properties;
       assert.deepEqual({ amount, items, 商品 }, { amount: 19.9, items: [{ sku: "A-1" }], 商品: "茶 🍵" });
-      assert.deepEqual([$model, $network.toLowerCase(), $screen_width, $os], ["iPhone 15", "wifi", 390, "ios"]);
+      assert.deepEqual([$device_model, $network.toLowerCase(), $screen_width, $os], ["iPhone 15", "wifi", 390, "ios"]);
       assert.equal(runtime.suanpan.status().queued, 0);
       assert.deepEqual([...runtime.storage.entries.keys()].filter((key) => /\.q\./.test(key)), []);
     });
@@ -94,7 +94,7 @@ describe("outcomes", () => {
     assert.equal(runtime.suanpan.status().queued, 0);
   });
 
-  for (const fault of [408, 429, 500, 502, 503, "reset", "reset_after_storing", "hang", "hang_after_storing"]) {
+  for (const fault of [408, 425, 429, 500, 502, 503, "reset", "reset_after_storing", "hang", "hang_after_storing"]) {
     test(`after ${fault} everything is sent again, and counted once`, async () => {
       const runtime = start();
       here.server.faults = [fault, fault, fault];
@@ -146,7 +146,7 @@ describe("outcomes", () => {
     assert.ok(at[1] - at[0] >= 120_000 && at[1] - at[0] < 121_000, `a pause of ${at[1] - at[0]} ms`);
   });
 
-  for (const status of [401, 403, 404]) {
+  for (const status of [401, 403, 404, 405, 407, 410, 421]) {
     test(`at ${status} events are kept, and tried again after an hour`, async () => {
       const runtime = start("wx", { debug: true });
       here.server.faults = [status];
@@ -272,7 +272,7 @@ describe("the queue", () => {
     let runtime = start();
     for (let run = 0; run < 5; run++) {
       here.server.faults = Array(100).fill("reset");
-      for (let n = 0; n < 33; n++) runtime.suanpan.track("e", { n: run * 33 + n });
+      for (let n = 0; n < 33; n++) runtime.suanpan.track("e", { n: run * 33 + n, lines: "a\nb\u2028c\r" });
       await runtime.pass(60_000);
       runtime = start("wx", {}, { storage: runtime.storage });
     }

@@ -5,7 +5,7 @@ import { serverForEach } from "./support/start.mjs";
 
 const here = serverForEach();
 const PLATFORMS = ["wx", "jd", "my", "tt", "swan"];
-const SYSTEM = /^\$(app_version|os|os_version|brand|model|screen_width|screen_height|language|host_version|library_version|network)$/;
+const SYSTEM = /^\$(app_version|os|os_version|device_manufacturer|device_model|screen_width|screen_height|locale|host_version|library_version|network)$/;
 
 /** A program that was launched: `source` defines its app and its page. */
 function launched(platform, source = "App({}); Page({})", options = {}, prepare = () => {}) {

@@ -37,6 +37,7 @@ describe("identity", () => {
     const [link] = named("$identify");
     assert.equal(link.user_id, "u-17");
     assert.deepEqual(link.properties, { $anonymous_id: link.device_id });
+    assert.equal(link.linked_id, link.device_id);
     assert.equal(named("before")[0].user_id, undefined);
     assert.equal(named("known")[0].user_id, "u-17");
     assert.equal(named("known again")[0].user_id, "u-17");
@@ -54,12 +55,15 @@ describe("identity", () => {
     assert.equal(runtime.suanpan.status().userId, "x".repeat(255));
   });
 
-  test("openid and unionid are links", async () => {
+  test("openid and unionid are links, one event each", async () => {
     const runtime = start();
-    runtime.suanpan.identify({ openid: "o-1", unionid: "un-1" });
+    runtime.suanpan.identify({ openid: "o-1", unionid: "un-1", other: undefined });
     await runtime.drain();
-    const [{ properties, device_id }] = named("$identify");
-    assert.deepEqual(properties, { $anonymous_id: device_id, $openid: "o-1", $unionid: "un-1" });
+    assert.deepEqual(
+      named("$identify").map(({ linked_id, properties }) => [linked_id, properties]),
+      [["o-1", { $openid: "o-1" }], ["un-1", { $unionid: "un-1" }]],
+    );
+    assert.equal(named("$identify")[0].device_id, runtime.suanpan.status().deviceId);
   });
 
   test("reset makes another person", async () => {
@@ -148,6 +152,8 @@ describe("consent", () => {
     runtime.suanpan.setProfile({ a: 1 });
     await runtime.pass(600_000);
     const again = start("wx", { automatic: true }, { storage: runtime.storage });
+    again.run("App({}); Page({})");
+    again.launch();
     again.suanpan.track("e");
     await again.pass(600_000);
     assert.equal(here.server.requests.length, before);

@@ -14,7 +14,7 @@ import { newId } from "../ids";
 const SHARE = "sp_share";
 
 type Definer = (this: unknown, definition: Definition) => unknown;
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each handler is given something else
+/** Each handler is given something else, and what that is, the platform decides. */
 type Hook = (self: Page, event: any, result?: unknown) => unknown;
 
 declare let App: Definer;
@@ -36,7 +36,8 @@ export function follow(api: MiniApi, core: Core): void {
   attempt(() => (App = hooked(App, (_, definition) => app(definition))));
   attempt(() => (Page = hooked(Page, (_, definition) => pageIn(definition))));
   // A component may be used as a page, whose handlers are then among its methods.
-  attempt(() => (Component = hooked(Component, (_, definition) => pageIn((definition.methods = definition.methods || {}), true))));
+  const component: Hook = (_, definition) => pageIn((definition.methods = definition.methods || {}), true);
+  attempt(() => (Component = hooked(Component, component)));
   attempt(() => watchUpdates(api.getUpdateManager!(), core));
 
   function passed(since: number): number {
@@ -66,7 +67,9 @@ export function follow(api: MiniApi, core: Core): void {
     const $share_id = query && (query[SHARE] as string);
     const share = $share_id || shareTicket;
     // Coming back from the background tells the same share again.
-    if (share && share !== shareSeen) emit("share_back", { $share_id, $share_ticket: shareTicket, $scene: scene && `${scene}` });
+    if (share && share !== shareSeen) {
+      emit("share_back", { $share_id, $share_ticket: shareTicket, $scene: scene && `${scene}` });
+    }
     shareSeen = share;
   }
 

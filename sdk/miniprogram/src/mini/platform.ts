@@ -13,7 +13,7 @@ export function miniPlatform(api: MiniApi, dialect: Dialect): Platform {
   const { request } = api;
   const { name, objects } = dialect;
 
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- each platform answers in its own form
+  /** Calls the platform, if it has that. Each answers in its own form. */
   function ask(call: keyof MiniApi, ...given: unknown[]): any {
     const own = api[call] as undefined | ((...given: unknown[]) => unknown);
     return (own && own.apply(api, given)) || {};
@@ -79,11 +79,11 @@ export function miniPlatform(api: MiniApi, dialect: Dialect): Platform {
       $app_version: (miniProgram && miniProgram.version) || (microapp && microapp.mpVersion) || appVersion,
       $os: info.platform,
       $os_version: info.system,
-      $brand: info.brand,
-      $model: info.model,
+      $device_manufacturer: info.brand,
+      $device_model: info.model,
       $screen_width: info.screenWidth,
       $screen_height: info.screenHeight,
-      $language: info.language,
+      $locale: info.language,
       $host_version: info.version,
       $library_version: info.SDKVersion,
     };

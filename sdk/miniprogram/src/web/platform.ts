@@ -24,10 +24,10 @@ export function webPlatform(): Platform {
     write: (key, text) => storage.setItem(key, text),
     remove: (key) => storage.removeItem(key),
     facts: () => ({
-      $language: navigator.language,
+      $locale: navigator.language,
       $screen_width: screen.width,
       $screen_height: screen.height,
-      $time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      $timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     }),
     send,
     start(core) {

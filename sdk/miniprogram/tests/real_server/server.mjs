@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const APP = "mini";
+/** Far more than storing takes: a test that waits longer would wait for ever. */
+const STORED_MS_MAX = 60_000;
 
 export async function realServer() {
   const { SUANPAN_URL, SUANPAN_KEY, SUANPAN_READ_KEY, SUANPAN_APP } = process.env;
@@ -20,6 +22,9 @@ export async function realServer() {
     stdio: ["ignore", "ignore", "pipe"],
   });
   const ended = new Promise((resolve) => child.on("exit", resolve));
+  // However the test ends, its server does.
+  process.on("exit", () => child.kill("SIGKILL"));
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => process.exit(1));
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
@@ -27,7 +32,7 @@ export async function realServer() {
   };
   const url = await addressOf(child, ended);
   const run = (...given) =>
-    execFileSync(process.env.SUANPAN_BIN, [...given, "--url", url, "--data-dir", data], { encoding: "utf8", env: { PATH: process.env.PATH } });
+    execFileSync(process.env.SUANPAN_BIN, [...given, "--url", url, "--data-dir", data], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
   run("apps", "create", APP);
   const keyOf = (kind) => run("keys", "create", kind, "--app", APP).trim().split(/\s+/).at(-1);
   return new RealServer({ url, key: keyOf("write"), readKey: keyOf("read"), app: APP }, stop);
@@ -55,26 +60,34 @@ class RealServer {
     Object.assign(this, { url, key, readKey, app, stop });
   }
 
-  /** Asks until the events of this name are as many as expected; gives the answer. */
-  async counted(event, expected, more = {}) {
+  /** Asks until the events of this name are as many as expected, or more. */
+  counted(event, expected) {
+    return this.until(async () => {
+      const { series } = await this.ask(event);
+      return series.length > 0 && series[0].total[0] >= expected;
+    });
+  }
+
+  /** Waits until something is so, and says what was so instead if that takes too long. */
+  async until(what) {
+    const deadline = Date.now() + STORED_MS_MAX;
     for (;;) {
-      const answer = await this.ask(event, more);
-      const [total] = answer.series.map((series) => series.total);
-      if (total >= expected) return answer;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      const found = await what();
+      if (found) return found;
+      if (Date.now() > deadline) throw new Error(`not so within ${STORED_MS_MAX} ms: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
-  async ask(event, more) {
-    const rule = {
-      version: 1,
-      kind: "trend",
-      measures: [{ measure: "events", event }, { measure: "people", event }],
-      range: { last: 2, unit: "day" },
-      ...more,
-    };
+  ask(event, more) {
+    const measures = [{ measure: "events", event }, { measure: "people", event }];
+    const rule = { version: 1, kind: "trend", measures, range: { last: 2, unit: "day" }, ...more };
+    return this.get("ask", { method: "POST", body: JSON.stringify(rule) });
+  }
+
+  async get(path, more) {
     const headers = { Authorization: `Bearer ${this.readKey}`, "Content-Type": "application/json" };
-    const reply = await fetch(`${this.url}/api/apps/${this.app}/ask`, { method: "POST", headers, body: JSON.stringify(rule) });
+    const reply = await fetch(`${this.url}/api/apps/${this.app}/${path}`, { headers, ...more });
     if (!reply.ok) throw new Error(`${reply.status}: ${await reply.text()}`);
     return reply.json();
   }
