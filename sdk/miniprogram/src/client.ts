@@ -182,8 +182,9 @@ export function createClient(platform: Platform, given: Options): Suanpan {
     login(userId) {
       const id = clean(userId, ID_CHARS_MAX);
       if (!id || id === state.userId) return;
+      touch();
       state.userId = id;
-      link();
+      link("anonymous_id", state.deviceId);
       writeState();
     },
     logout() {
@@ -237,10 +238,9 @@ export function createClient(platform: Platform, given: Options): Suanpan {
       }),
   });
 
-  /** Says that another id is of this person, too: the anonymous one, or one of a platform. */
-  function link(name = "anonymous_id", id?: string): void {
-    touch();
-    report("$identify", { [`$${name}`]: id || state.deviceId }, id || state.deviceId);
+  /** Says that another id is of this person, too. */
+  function link(name: string, id?: string): void {
+    report("$identify", { [`$${name}`]: id }, id);
   }
 
   /** The same functions, but none of them throws. */

@@ -44,7 +44,6 @@ export interface RequestOptions {
   data?: never;
   header?: Record<string, string>;
   headers?: Record<string, string>;
-  timeout?: number;
   success?(answer: Answer): void;
   fail?(answer: Answer): void;
 }

@@ -5,8 +5,6 @@ import { SALT_BYTES, addRandomness } from "../ids";
 import { follow } from "./lifecycle";
 import { watchRequests } from "./requests";
 
-const TIMEOUT_MS = 20_000;
-
 /** A mini-program platform as the core sees it. */
 export function miniPlatform(api: MiniApi, dialect: Dialect): Platform {
   // Our own requests use the function as it was before it was watched.
@@ -39,7 +37,8 @@ export function miniPlatform(api: MiniApi, dialect: Dialect): Platform {
     remove: (key) => ask("removeStorageSync", objects ? { key } : key),
     facts,
     send({ url, key, body }, done) {
-      const header = { "content-type": "application/json", Authorization: `Bearer ${key}` };
+      // The content type is application/json on all platforms, if nothing else is said.
+      const header = { Authorization: `Bearer ${key}` };
       // Alipay tells any status but success by `fail`.
       const answered = (answer: Answer): void => {
         const headers = answer.header || answer.headers || {};
@@ -51,7 +50,6 @@ export function miniPlatform(api: MiniApi, dialect: Dialect): Platform {
         data: body as never,
         header,
         headers: header,
-        timeout: TIMEOUT_MS,
         success: answered,
         fail: answered,
       });

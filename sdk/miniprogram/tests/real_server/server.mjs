@@ -23,7 +23,10 @@ export async function realServer() {
   });
   const ended = new Promise((resolve) => child.on("exit", resolve));
   // However the test ends, its server does.
-  process.on("exit", () => child.kill("SIGKILL"));
+  process.on("exit", () => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  });
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.on(signal, () => process.exit(1));
   const stop = async () => {
     child.kill("SIGTERM");

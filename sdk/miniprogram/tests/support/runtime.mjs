@@ -51,13 +51,18 @@ export class Runtime {
     this.context[platform] = this.api;
   }
 
-  /** Loads the built package anew, and begins. */
-  init(options = {}) {
+  /** Loads the built package anew. */
+  load() {
     const file = join(DIST, `${this.platform}.js`);
     const load = runInContext(`(function (exports) {${readFileSync(file, "utf8")}\n})`, this.context, { filename: file });
-    const exports = (this.exports = {});
-    load(exports);
-    this.suanpan = exports.init({ host: this.server.url, key: this.server.key, ...options });
+    this.exports = {};
+    load(this.exports);
+    return this.exports;
+  }
+
+  /** Loads it, and begins. */
+  init(options = {}) {
+    this.suanpan = this.load().init({ host: this.server.url, key: this.server.key, ...options });
     return this.suanpan;
   }
 

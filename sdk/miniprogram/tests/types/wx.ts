@@ -13,4 +13,4 @@ declare const page: WechatMiniprogram.Page.TrivialInstance;
 page satisfies OurPage;
 declare const tap: WechatMiniprogram.TouchEvent;
 tap satisfies TapEvent;
-({ url: "", method: "POST", data: "", header: {}, timeout: 1 }) satisfies WechatMiniprogram.RequestOption;
+({ url: "", method: "POST", data: "", header: {} }) satisfies WechatMiniprogram.RequestOption;
