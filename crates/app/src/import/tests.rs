@@ -472,19 +472,19 @@ async fn a_server_that_stays_away_ends_the_import_where_it_can_go_on() {
 #[tokio::test]
 async fn a_busy_server_is_asked_again() {
     let limits = GatewayLimits {
-        inflight_bytes_max: 11 << 20,
-        unpacked_bytes_max: 5 << 20,
+        inflight_bytes_max: 6 << 20,
+        body_bytes_max: 6 << 20,
+        unpacked_bytes_max: 1 << 20,
         ..GatewayLimits::default()
     };
     let gateway = TestGateway::with_limits(limits).await;
-    // Enough to be sent as gzip, which may unpack to much.
+    // Enough to be sent as gzip, which may unpack to a thousand times its size.
     let file = gateway.file("shop.csv", shop(100));
-    // Holds so much that 5 MiB unpacked, twice, don't fit beside it; the gateway asks for its body
-    // only then.
+    // Holds all but a KiB; the gateway asks for its body only then.
     let mut hog = TcpStream::connect(&gateway.address).await.unwrap();
     let request = format!(
         "POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-         Content-Length: 1048576\r\nExpect: 100-continue\r\n\r\n",
+         Content-Length: 6290432\r\nExpect: 100-continue\r\n\r\n",
         gateway.key
     );
     hog.write_all(request.as_bytes()).await.unwrap();
