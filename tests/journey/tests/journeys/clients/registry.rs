@@ -104,7 +104,8 @@ pub const CLIENTS: &[Client] = &[
         calls: &[Call::Track, Call::Page, Call::Identify],
         times_itself: &[Call::Identify],
         people: People::Own,
-        after_faults: AfterFaults::Keeps(ALL),
+        // It tries three times after a reset, ten times after a 503.
+        after_faults: AfterFaults::Keeps(STATUSES),
         is_told_to_end: true,
         extras: &["$identify"],
         ..POSTHOG
