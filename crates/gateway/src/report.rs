@@ -152,11 +152,7 @@ impl Gateway {
     fn name_visitors(&self, batch: &mut Batch<'_>, sender: &Sender<'_>) {
         let now_ms = (self.parts().clock)();
         for draft in batch.events.iter_mut().flatten().filter(|draft| draft.is_anonymous_visitor) {
-            let agent = if draft.user_agent.is_empty() {
-                user_agent(sender.head.headers)
-            } else {
-                &*draft.user_agent
-            };
+            let agent = sender.agent_of(draft);
             let ip = draft.ip.or(sender.ip);
             draft.device_id = self.0.visitors.visitor_id(&sender.grant.app_id, now_ms, ip, agent).into();
         }
@@ -185,11 +181,7 @@ impl Gateway {
             if draft.ip.is_none() && draft.user_agent.is_empty() {
                 return own.clone();
             }
-            let agent = if draft.user_agent.is_empty() {
-                user_agent(sender.head.headers)
-            } else {
-                &*draft.user_agent
-            };
+            let agent = sender.agent_of(draft);
             parts.origins.resolve_for(draft.ip.or(visitors_ip), agent, policy)
         })
     }
@@ -244,6 +236,16 @@ struct Sender<'r> {
     ip: Option<IpAddr>,
     grant: &'r KeyGrant,
     view: &'r AppView,
+}
+
+impl<'s> Sender<'s> {
+    /// The visitor's `User-Agent`: what a server reports of it, else the request's own.
+    fn agent_of<'d>(&self, draft: &'d Draft<'_>) -> &'d str
+    where
+        's: 'd,
+    {
+        if draft.user_agent.is_empty() { user_agent(self.head.headers) } else { &draft.user_agent }
+    }
 }
 
 /// A request of which nothing was kept.

@@ -23,6 +23,14 @@ pub struct Batch<'a> {
     pub is_verbose: bool,
 }
 
+impl<'a> Batch<'a> {
+    /// A request that is one event: its record, what it holds, and the key if the record names one.
+    pub(crate) fn of_one(raw: &'a str, key: Cow<'a, str>, draft: Result<Draft<'a>, Rejection>) -> Self {
+        let event = draft.map_err(|rejection| Refused::new(raw, rejection));
+        Self { key: Some(key).filter(|key| !key.is_empty()), events: vec![event], ..Self::default() }
+    }
+}
+
 /// A client's clock when it sent a request or a record, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SentAt {

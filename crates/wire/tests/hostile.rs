@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
+#[path = "../../../fuzz/src/one_request.rs"]
+mod one_request;
+
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -12,17 +15,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, Method, header};
 use proptest::prelude::*;
-use suanpan_event::{EventLimits, Origin, Record, TrackingPlan};
-use suanpan_wire::{
-    Admission, Format, Head, ROUTES, Report, Route, WireLimits, admit, clock_correction_ms, unpack,
-};
-use uuid::Uuid;
+use suanpan_wire::{Head, ROUTES, Route, WireLimits};
 
 const LIMITS: WireLimits = WireLimits { unpacked_bytes_max: 1 << 17, events_per_request_max: 1000 };
 /// Bytes allocated at once for a request, as a multiple of the larger of body and limit: the unpacked
 /// body, its base64, its events, their records and replies.
 const MEMORY_FACTOR: u64 = 24;
-const NOW_MS: i64 = 1_772_366_400_000;
 
 /// What a client may say around a body.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +38,8 @@ const MANNERS: [Manner; 5] = [
     Manner { method: &Method::GET, media_type: "", says_gzip: false },
 ];
 
-/// One request through one route, as the gateway does it. True if events were admitted.
-fn request(path: &'static str, route: Route, manner: Manner, body: &[u8]) -> bool {
+/// One request through one route.
+fn request(path: &'static str, route: Route, manner: Manner, body: &[u8]) {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(manner.media_type));
     if manner.says_gzip {
@@ -51,58 +49,14 @@ fn request(path: &'static str, route: Route, manner: Manner, body: &[u8]) -> boo
     let query = if in_query { String::from_utf8_lossy(body).into_owned() } else { "project=k&gzip=1".into() };
     let head = Head { method: manner.method, path, query: &query, headers: &headers };
     let body = if in_query { Bytes::new() } else { Bytes::copy_from_slice(body) };
-    let format: &dyn Format = match route {
-        Route::Events(format) => format,
-        Route::Told(told) => match unpack(body.clone(), manner.says_gzip, &LIMITS) {
-            Ok(plain) => told(&head, &plain),
-            Err(_) => return false,
-        },
-        Route::Document(document) => {
-            if let Ok(plain) = unpack(body, manner.says_gzip, &LIMITS) {
-                document(&head, &plain);
-            }
-            return false;
-        }
-    };
-    let Ok(payload) = format.payload(&head, body, &LIMITS) else { return false };
-    let Ok(batch) = format.decode(&head, &payload, &LIMITS) else { return false };
-    assert!(batch.events.len() <= LIMITS.events_per_request_max, "{path}");
-    let (app, event_limits, plan) =
-        ("shop".parse().unwrap(), EventLimits::default(), TrackingPlan::default());
-    let about = Admission {
-        app_id: &app,
-        may_report_old: true,
-        received_time_ms: NOW_MS,
-        clock_correction_ms: clock_correction_ms(batch.sent_at, NOW_MS, &event_limits),
-        limits: &event_limits,
-        plan: &plan,
-    };
-    let mut report = Report::default();
-    for event in &batch.events {
-        match event {
-            Err(refused) => report.reject((*refused.rejection).clone()),
-            Ok(draft) => match admit(draft, &about, Origin::default(), Uuid::new_v4) {
-                Ok((event, warnings)) => {
-                    let mut record = Vec::new();
-                    event.encode_into(&mut record);
-                    Record::decode(&record).unwrap();
-                    report.accept(event.event_id, warnings);
-                }
-                Err(rejection) => report.reject(rejection),
-            },
-        }
-    }
-    format.reply(&head, &batch, &report);
-    report.accepted > 0
+    one_request::send(&head, route, body, &LIMITS, true);
 }
 
 fn everywhere(body: &[u8]) {
     for (path, route) in ROUTES {
         for manner in MANNERS {
             let bound = MEMORY_FACTOR * (LIMITS.unpacked_bytes_max.max(body.len()) as u64);
-            let used = allocation_counter::measure(|| {
-                request(path, *route, manner, body);
-            });
+            let used = allocation_counter::measure(|| request(path, *route, manner, body));
             let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
             assert!(
                 used.bytes_max <= bound,

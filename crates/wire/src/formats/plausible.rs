@@ -15,7 +15,7 @@ use crate::encoding::utf8;
 use crate::names;
 use crate::object::{ObjectWriter, each_field, optional_text, text_if_any, text_of};
 use crate::page::add_address;
-use crate::{Batch, Draft, Format, Head, Refused, Reply, Report, Unreadable, WireLimits};
+use crate::{Batch, Draft, Format, Head, Reply, Report, Unreadable, WireLimits};
 
 /// Plausible's clients.
 pub const PLAUSIBLE: Plausible = Plausible;
@@ -54,8 +54,7 @@ impl Format for Plausible {
             key = record.key()?;
             record.draft(raw)
         });
-        let event = draft.map_err(|rejection| Refused::new(raw.get(), rejection));
-        Ok(Batch { key: Some(key).filter(|key| !key.is_empty()), events: vec![event], ..Batch::default() })
+        Ok(Batch::of_one(raw.get(), key, draft))
     }
 
     fn reply(&self, _head: &Head<'_>, _batch: &Batch<'_>, _report: &Report) -> Reply {

@@ -17,7 +17,7 @@ use crate::formats::native::time_invalid;
 use crate::names;
 use crate::object::{ObjectWriter, each_field, optional_text, seconds_or_milliseconds, text_if_any};
 use crate::page::add_address;
-use crate::{Batch, Draft, Format, Head, Refused, Reply, Report, Unreadable, WireLimits};
+use crate::{Batch, Draft, Format, Head, Reply, Report, Unreadable, WireLimits};
 
 /// Umami's clients.
 pub const UMAMI: Umami = Umami;
@@ -71,8 +71,7 @@ impl Format for Umami {
             key = optional_text(payload.website, "website")?;
             payload.draft(raw, &envelope.kind)
         });
-        let event = draft.map_err(|rejection| Refused::new(raw, rejection));
-        Ok(Batch { key: Some(key).filter(|key| !key.is_empty()), events: vec![event], ..Batch::default() })
+        Ok(Batch::of_one(raw, key, draft))
     }
 
     fn reply(&self, _head: &Head<'_>, _batch: &Batch<'_>, _report: &Report) -> Reply {
