@@ -46,7 +46,7 @@ BUILD_FAILED := The build failed, cargo says why above: a first build needs Rust
 .DEFAULT_GOAL := help
 # Cargo uses all cores by itself and holds a lock meanwhile.
 .NOTPARALLEL:
-.PHONY: help demo engine demo-data build release test check generate faults client-libraries clients sdk bench bench-gateway fuzz fmt clean-state \
+.PHONY: claim help demo engine demo-data build release test check generate faults client-libraries clients sdk bench bench-gateway fuzz fmt clean-state \
         format layers links scripts lock lint docs generated audit audit-online
 
 help: ## List the targets
@@ -71,11 +71,19 @@ clean-state: ## Remove what the demo stored, so that it starts from nothing
 	rm -rf '$(DEMO_DIR)/state'
 
 ##@ Develop
-build: ## Build everything for development (CRATES="-p suanpan-event": only that)
+# Cargo tells what to build again by the age of files, and clones share its folder: a clone whose files
+# are older than another's build would be given that one's program. So what another clone built last is
+# built again; the dependencies are not.
+claim:
+	@mkdir -p '$(CARGO_TARGET_DIR)'
+	@if [ "$$(cat '$(CARGO_TARGET_DIR)/built-by' 2>/dev/null)" != '$(CURDIR)' ]; then \
+	  find crates sdk/rust tests/journey bench -type f -exec touch {} + && printf '%s\n' '$(CURDIR)' > '$(CARGO_TARGET_DIR)/built-by'; fi
+
+build: claim ## Build everything for development (CRATES="-p suanpan-event": only that)
 	@cargo build $(BUILT) --all-targets
 	@$(if $(BINARY_WANTED),$(call keep-link,$(DEV_BIN),debug))
 
-release: ## Build the binary for use
+release: claim ## Build the binary for use
 	@cargo build --release --package suanpan-app || { echo '$(BUILD_FAILED)' >&2; exit 1; }
 	@$(call keep-link,$(RELEASE_BIN),release)
 
@@ -104,12 +112,12 @@ clients: $(TEST_ENGINE) client-libraries build ## Run every real client library 
 sdk: ## Build the SDK for mini-programs and the web, check its size, and test it
 	@$(PYTHON) scripts/sdk_tests.py
 
-bench: $(ENGINE) ## Measure, and write bench/RESULTS.md
+bench: claim $(ENGINE) ## Measure, and write bench/RESULTS.md
 	@cargo build --release --package suanpan-app --package suanpan-bench
 	@$(call keep-link,$(RELEASE_BIN),release)
 	@exec env SUANPAN_BIN='$(RELEASE_BIN)' '$(CARGO_TARGET_DIR)/release/suanpan-bench'
 
-bench-gateway: ## Measure what each wire format costs, and write bench/GATEWAY.md
+bench-gateway: claim ## Measure what each wire format costs, and write bench/GATEWAY.md
 	@cargo build --release --package suanpan-bench
 	@exec '$(CARGO_TARGET_DIR)/release/suanpan-bench-gateway'
 
@@ -139,10 +147,10 @@ scripts: ## Scripts parse, and fetch the engine that the code looks for
 	  || { echo "scripts/fetch_engine.py fetches $$version, crates/warehouse/src/engine/choice.rs looks for another version" >&2; exit 1; }
 	@! command -v shellcheck >/dev/null || shellcheck .ci/run
 
-lint: ## Clippy finds nothing
+lint: claim ## Clippy finds nothing
 	@cargo clippy $(CRATES) --all-targets -- -D warnings
 
-docs: ## The code's documentation builds without a warning
+docs: claim ## The code's documentation builds without a warning
 	@RUSTDOCFLAGS='-D warnings' cargo doc $(CRATES) --no-deps
 
 generated: build ## Files in docs/ are what the binary prints
