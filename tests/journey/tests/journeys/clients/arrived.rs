@@ -166,7 +166,7 @@ fn difference(client: &Client, event: &Planned, row: &Row, ran: &Ran) -> Option<
 }
 
 /// The event's name and the properties that it has at least.
-fn expected(client: &Client, event: &Planned) -> (&'static str, Map<String, Value>) {
+pub fn expected(client: &Client, event: &Planned) -> (&'static str, Map<String, Value>) {
     let own = || event.properties.clone();
     let within = |operator: &str| Map::from_iter([(operator.to_owned(), Value::Object(own()))]);
     let names = || Value::Array(event.properties.keys().map(|name| json!(name)).collect());

@@ -104,8 +104,7 @@ pub const CLIENTS: &[Client] = &[
         calls: &[Call::Track, Call::Page, Call::Identify],
         times_itself: &[Call::Identify],
         people: People::Own,
-        // It tries three times after a reset, ten times after a 503.
-        after_faults: AfterFaults::Keeps(STATUSES),
+        after_faults: AfterFaults::Keeps(ALL),
         is_told_to_end: true,
         extras: &["$identify"],
         ..POSTHOG
