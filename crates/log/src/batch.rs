@@ -19,6 +19,12 @@ impl RecordBatch {
         Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(records) }
     }
 
+    /// Makes room for so many more records and bytes.
+    pub fn reserve(&mut self, records: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(records);
+    }
+
     /// Adds one record.
     pub fn push(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);

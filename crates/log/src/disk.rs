@@ -1,14 +1,29 @@
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-/// How the writer reaches segment files. The second implementation is the faulty one of the tests.
-pub(crate) trait Disk: Send {
+/// How the log reaches segment files and their disk. The second implementation is the faulty one of the tests.
+pub(crate) trait Disk: Send + Sync {
     /// Makes a file that begins with `header`, durably: content and name. Replaces a file of that name.
     fn create(&self, path: &Path, header: &[u8]) -> io::Result<Box<dyn SegmentFile>>;
     /// Opens a file that is there.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Makes a file that begins with `header` and goes on with these bytes of another one, durably as in
+    /// [`Disk::create`]; says how long it is.
+    fn create_copy(&self, path: &Path, header: &[u8], source: (&Path, Range<u64>)) -> io::Result<u64>;
+    /// The space of the disk that `dir` is on, as it was at most `age_max` ago.
+    fn space(&self, dir: &Path, age_max: Duration) -> io::Result<DiskSpace>;
+}
+
+/// How big a disk is, and how much may still be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DiskSpace {
+    pub bytes: u64,
+    pub free_bytes: u64,
 }
 
 /// One segment being written.
@@ -22,7 +37,11 @@ pub(crate) trait SegmentFile: Send {
 }
 
 /// The system's own files.
-pub(crate) struct SystemDisk;
+#[derive(Default)]
+pub(crate) struct SystemDisk {
+    /// When the space was looked at last, and what it was.
+    seen: Mutex<Option<(Instant, DiskSpace)>>,
+}
 
 impl Disk for SystemDisk {
     fn create(&self, path: &Path, header: &[u8]) -> io::Result<Box<dyn SegmentFile>> {
@@ -31,6 +50,38 @@ impl Disk for SystemDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(OpenOptions::new().write(true).open(path)?))
+    }
+
+    fn create_copy(&self, path: &Path, header: &[u8], source: (&Path, Range<u64>)) -> io::Result<u64> {
+        let (source, range) = source;
+        let mut rest = File::open(source)?;
+        rest.seek(SeekFrom::Start(range.start))?;
+        let mut rest = rest.take(range.end.saturating_sub(range.start));
+        let mut copied = 0;
+        make_whole(path, |file| {
+            file.write_all(header)?;
+            copied = header.len() as u64 + io::copy(&mut rest, file)?;
+            Ok(())
+        })?;
+        Ok(copied)
+    }
+
+    fn space(&self, dir: &Path, age_max: Duration) -> io::Result<DiskSpace> {
+        // Nothing panics under this lock.
+        let mut seen = self.seen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((looked, space)) = *seen
+            && looked.elapsed() <= age_max
+        {
+            return Ok(space);
+        }
+        let found = nix::sys::statvfs::statvfs(dir)?;
+        #[allow(clippy::useless_conversion, reason = "the types are narrower on some systems")]
+        let bytes = |blocks: nix::libc::fsblkcnt_t| {
+            u64::from(blocks).saturating_mul(u64::from(found.fragment_size()))
+        };
+        let space = DiskSpace { bytes: bytes(found.blocks()), free_bytes: bytes(found.blocks_available()) };
+        *seen = Some((Instant::now(), space));
+        Ok(space)
     }
 }
 
@@ -51,8 +102,12 @@ impl SegmentFile for File {
 /// Makes a file so that it is there whole or not at all, whenever the machine stops: written under a temporary
 /// name, synced, renamed, folder synced. Open for reading and writing.
 pub(crate) fn create_whole(path: &Path, content: &[u8]) -> io::Result<File> {
+    make_whole(path, |file| file.write_all(content))
+}
+
+fn make_whole(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<File> {
     let temporary = path.with_extension("tmp");
-    let made = write_and_rename(&temporary, path, content);
+    let made = fill_and_rename(&temporary, path, fill);
     if made.is_err() {
         // Best effort: what stays is removed at the next open.
         let _ = fs::remove_file(&temporary);
@@ -60,9 +115,13 @@ pub(crate) fn create_whole(path: &Path, content: &[u8]) -> io::Result<File> {
     made
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, content: &[u8]) -> io::Result<File> {
+fn fill_and_rename(
+    temporary: &Path,
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<File> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(temporary)?;
-    file.write_all(content)?;
+    fill(&mut file)?;
     file.sync_all()?;
     fs::rename(temporary, path)?;
     sync_folder_of(path)?;

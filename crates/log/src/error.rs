@@ -37,7 +37,8 @@ pub enum LogError {
         /// `log_bytes_max`.
         limit: u64,
     },
-    /// The disk is full (or its quota is). Not acknowledged; the log goes on when there is space again.
+    /// The disk is full (or its quota is), or has less than `disk_free_bytes_min` left. Not acknowledged; the log goes on
+    /// when there is space again.
     #[error("no space on the log's disk")]
     DiskFull {
         /// What the system said.
@@ -89,6 +90,16 @@ pub enum LogError {
         /// The durable end.
         end: u64,
     },
+    /// Records were to be deleted that are not committed yet. Nothing was deleted.
+    #[error("cannot delete below {asked} in partition {partition}: it is committed up to {committed}")]
+    NotCommitted {
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        asked: u64,
+        /// The first offset that is not committed.
+        committed: u64,
+    },
     /// An option contradicts another or a limit of the format.
     #[error("log option {option} {rule}")]
     Config {
@@ -97,6 +108,27 @@ pub enum LogError {
         /// What it must be.
         rule: String,
     },
+    /// Another process reads this partition now.
+    #[error("partition {partition} of the log was given to another process")]
+    Revoked {
+        /// The partition.
+        partition: u32,
+    },
+    /// The cluster's log can't be reached, or does not take what is sent. Not acknowledged; it goes on by itself.
+    #[error("the log's brokers do not answer: {message}")]
+    Unavailable {
+        /// What they or the client said.
+        message: String,
+    },
+    /// There is no such partition.
+    #[error("the log has no partition {partition}")]
+    UnknownPartition {
+        /// The partition.
+        partition: u32,
+    },
+    /// The log is being read by another subscription.
+    #[error("the log is being read already")]
+    Subscribed,
     /// The log was closed, or its writer has stopped.
     #[error("the log is closed")]
     Closed,

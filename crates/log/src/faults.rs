@@ -1,13 +1,14 @@
 //! The log on a disk that fails on command. Survived: torn and short writes, a full disk, a failed sync, a bit that flips on
-//! its way to the disk, a segment that cannot be made.
+//! its way to the disk, a segment that cannot be made, a partition that alone meets these, a disk that runs short.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::disk::{Disk, SegmentFile, SystemDisk};
-use crate::{Entry, LogConfig, LogError, SegmentLog};
+use crate::disk::{Disk, DiskSpace, SegmentFile, SystemDisk};
+use crate::{EmbeddedLog, Entry, EventLog, LogConfig, LogError, SegmentLog};
 
 /// What the next operations do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,11 +31,25 @@ enum Fault {
     HeldSync,
 }
 
-#[derive(Default)]
 struct Controls {
     fault: Mutex<Fault>,
+    /// Only files below a folder of this name meet the fault; all of them, if it is empty.
+    only_in: Mutex<&'static str>,
+    space: Mutex<DiskSpace>,
     changed: Condvar,
     syncs: Mutex<usize>,
+}
+
+impl Default for Controls {
+    fn default() -> Self {
+        Self {
+            fault: Mutex::default(),
+            only_in: Mutex::default(),
+            space: Mutex::new(DiskSpace { bytes: u64::MAX, free_bytes: u64::MAX }),
+            changed: Condvar::new(),
+            syncs: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -44,6 +59,7 @@ struct FaultyDisk {
 
 struct FaultyFile {
     inner: Box<dyn SegmentFile>,
+    folder: String,
     controls: Arc<Controls>,
 }
 
@@ -53,31 +69,73 @@ impl FaultyDisk {
         self.controls.changed.notify_all();
     }
 
+    /// The fault meets only files below folders of this name.
+    fn only_in(&self, folder: &'static str) {
+        *self.controls.only_in.lock().unwrap() = folder;
+    }
+
+    fn leave_free(&self, free_bytes: u64) {
+        self.controls.space.lock().unwrap().free_bytes = free_bytes;
+    }
+
+    /// The fault that meets an operation on this file.
+    fn fault(&self, path: &Path) -> Fault {
+        self.controls.fault_in(&only_name(path))
+    }
+
     fn syncs(&self) -> usize {
         *self.controls.syncs.lock().unwrap()
     }
 
-    fn wrap(&self, inner: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
-        Box::new(FaultyFile { inner, controls: Arc::clone(&self.controls) })
+    fn wrap(&self, path: &Path, inner: Box<dyn SegmentFile>) -> Box<dyn SegmentFile> {
+        Box::new(FaultyFile { inner, folder: only_name(path), controls: Arc::clone(&self.controls) })
     }
+}
+
+impl Controls {
+    fn meets(&self, folder: &str) -> bool {
+        let only_in = *self.only_in.lock().unwrap();
+        only_in.is_empty() || only_in == folder
+    }
+
+    fn fault_in(&self, folder: &str) -> Fault {
+        if self.meets(folder) { *self.fault.lock().unwrap() } else { Fault::None }
+    }
+}
+
+/// The name of the folder that a file is in.
+fn only_name(path: &Path) -> String {
+    let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
+    folder.to_string_lossy().into_owned()
 }
 
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path, header: &[u8]) -> io::Result<Box<dyn SegmentFile>> {
-        match *self.controls.fault.lock().unwrap() {
+        match self.fault(path) {
             Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
-            _ => Ok(self.wrap(SystemDisk.create(path, header)?)),
+            _ => Ok(self.wrap(path, SystemDisk::default().create(path, header)?)),
         }
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(self.wrap(SystemDisk.open(path)?))
+        Ok(self.wrap(path, SystemDisk::default().open(path)?))
+    }
+
+    fn create_copy(&self, path: &Path, header: &[u8], source: (&Path, Range<u64>)) -> io::Result<u64> {
+        match self.fault(path) {
+            Fault::NoSpace => Err(io::ErrorKind::StorageFull.into()),
+            _ => SystemDisk::default().create_copy(path, header, source),
+        }
+    }
+
+    fn space(&self, _dir: &Path, _age_max: Duration) -> io::Result<DiskSpace> {
+        Ok(*self.controls.space.lock().unwrap())
     }
 }
 
 impl FaultyFile {
     fn fault(&self) -> Fault {
-        *self.controls.fault.lock().unwrap()
+        self.controls.fault_in(&self.folder)
     }
 }
 
@@ -101,6 +159,9 @@ impl SegmentFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         *self.controls.syncs.lock().unwrap() += 1;
+        if !self.controls.meets(&self.folder) {
+            return self.inner.sync();
+        }
         let held = self.controls.fault.lock().unwrap();
         let fault = *self.controls.changed.wait_while(held, |fault| *fault == Fault::HeldSync).unwrap();
         match fault {
@@ -118,7 +179,7 @@ impl SegmentFile for FaultyFile {
 }
 
 fn open(dir: &Path, disk: &FaultyDisk) -> SegmentLog {
-    SegmentLog::open_on(LogConfig::new(dir), Box::new(disk.clone())).unwrap()
+    SegmentLog::open_on(LogConfig::new(dir), Arc::new(disk.clone())).unwrap()
 }
 
 async fn append(log: &SegmentLog, record: &str) -> Result<u64, LogError> {
@@ -268,7 +329,7 @@ async fn over_the_bound_appends_are_refused_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let disk = FaultyDisk::default();
     let config = LogConfig { append_queue_records_max: 3, ..LogConfig::new(dir.path()) };
-    let log = SegmentLog::open_on(config, Box::new(disk.clone())).unwrap();
+    let log = SegmentLog::open_on(config, Arc::new(disk.clone())).unwrap();
     let appends = appends_behind_a_held_sync(&log, &disk, 3).await;
     assert!(matches!(append(&log, "one too many").await, Err(LogError::Overloaded { records: 3, .. })));
     disk.set(Fault::None);
@@ -276,4 +337,129 @@ async fn over_the_bound_appends_are_refused_at_once() {
         append.await.unwrap().unwrap();
     }
     assert_eq!((append(&log, "fits again").await.unwrap(), log.end_offset()), (4, 5));
+}
+
+fn open_partitions(dir: &Path, disk: &FaultyDisk, partitions: u32) -> EmbeddedLog {
+    let config = LogConfig { partitions, segment_bytes_max: 1 << 20, ..LogConfig::new(dir) };
+    EmbeddedLog::open_on(config, Arc::new(disk.clone())).unwrap()
+}
+
+/// Appends one record for each of these keys.
+async fn append_keys(log: &EmbeddedLog, keys: &[u64]) -> Result<(), LogError> {
+    let mut batch = log.batch();
+    keys.iter().for_each(|key| batch.push(*key, key.to_string().as_bytes()));
+    log.append(batch).await
+}
+
+async fn ends(log: &EmbeddedLog) -> Vec<u64> {
+    log.positions().await.unwrap().iter().map(|position| position.end_offset).collect()
+}
+
+/// Partition 1 meets the fault: what touches it is not acknowledged, the other goes on, and so does it afterwards.
+async fn check_one_partition(fault: Fault) {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open_partitions(dir.path(), &disk, 2);
+    append_keys(&log, &[0, 1]).await.unwrap();
+    disk.only_in("partition-1");
+    disk.set(fault);
+    append_keys(&log, &[1]).await.unwrap_err();
+    append_keys(&log, &[2, 3]).await.unwrap_err();
+    assert_eq!(ends(&log).await, [2, 1], "{fault:?}: a part may be kept, unacknowledged");
+    append_keys(&log, &[4]).await.unwrap();
+    disk.set(Fault::None);
+    append_keys(&log, &[5, 6]).await.unwrap();
+    assert_eq!(ends(&log).await, [4, 2], "{fault:?}");
+    log.close().await;
+    assert_eq!(ends(&open_partitions(dir.path(), &disk, 2)).await, [4, 2], "{fault:?}, after a restart");
+}
+
+#[tokio::test]
+async fn a_partition_that_fails_leaves_the_others_working_and_acknowledges_nothing() {
+    check_one_partition(Fault::TornWrite).await;
+    check_one_partition(Fault::NoSpace).await;
+    check_one_partition(Fault::FailedSync).await;
+    check_one_partition(Fault::FailedSyncAndCut).await;
+}
+
+#[tokio::test]
+async fn an_append_waits_for_all_of_its_partitions() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = Arc::new(open_partitions(dir.path(), &disk, 2));
+    append_keys(&log, &[0, 1]).await.unwrap();
+    disk.only_in("partition-1");
+    disk.set(Fault::HeldSync);
+    let appending = tokio::spawn({
+        let log = Arc::clone(&log);
+        async move { append_keys(&log, &[2, 3]).await }
+    });
+    let mut reader = log.look(0, 1).await.unwrap();
+    let read = reader.next_batch(1, 1, Duration::from_secs(3600)).await.unwrap();
+    assert_eq!(read.len(), 1, "the other partition has its part");
+    assert!(!appending.is_finished());
+    disk.set(Fault::None);
+    appending.await.unwrap().unwrap();
+    assert_eq!(ends(&log).await, [2, 2]);
+}
+
+#[tokio::test]
+async fn a_disk_that_runs_short_is_left_its_last_space() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open_partitions(dir.path(), &disk, 2);
+    append_keys(&log, &[0, 1]).await.unwrap();
+    disk.leave_free((256 << 20) - 1);
+    for _ in 0..2 {
+        let refused = append_keys(&log, &[2]).await.unwrap_err();
+        assert!(matches!(refused, LogError::DiskFull { .. }), "{refused}");
+    }
+    assert_eq!(ends(&log).await, [1, 1]);
+    disk.leave_free(256 << 20);
+    append_keys(&log, &[2]).await.unwrap();
+    assert_eq!(ends(&log).await, [2, 1]);
+
+    // Of a small disk it is a twentieth that stays free.
+    *disk.controls.space.lock().unwrap() = DiskSpace { bytes: 20 << 20, free_bytes: 1 << 20 };
+    append_keys(&log, &[1]).await.unwrap();
+    disk.leave_free((1 << 20) - 1);
+    assert!(matches!(append_keys(&log, &[1]).await, Err(LogError::DiskFull { .. })));
+}
+
+/// Committed segments that were to be kept go first when the disk runs short; what waits stays.
+#[tokio::test]
+async fn a_short_disk_takes_what_is_kept_and_nothing_that_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let config = LogConfig { segment_bytes_max: 400, record_bytes_max: 300, ..LogConfig::new(dir.path()) };
+    let log = SegmentLog::open_on(config, Arc::new(disk.clone())).unwrap();
+    let record = "x".repeat(300);
+    for _ in 0..4 {
+        append(&log, &record).await.unwrap();
+    }
+    log.commit(2).unwrap();
+    assert_eq!(log.first_offset(), 0);
+    disk.leave_free(0);
+    assert!(matches!(append(&log, &record).await, Err(LogError::DiskFull { .. })));
+    assert_eq!((log.first_offset(), log.end_offset()), (2, 4));
+}
+
+/// A deletion on request that meets a full disk deletes nothing that is to stay, and succeeds later.
+#[tokio::test]
+async fn forgetting_on_a_full_disk_can_be_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::default();
+    let log = open_partitions(dir.path(), &disk, 1);
+    append_keys(&log, &[0, 1, 2, 3]).await.unwrap();
+    let mut subscription = log.subscribe().await.unwrap();
+    subscription.next().await.unwrap().commit(2).await.unwrap();
+    disk.set(Fault::NoSpace);
+    assert!(matches!(log.forget(&[(0, 2)]).await, Err(LogError::DiskFull { .. })));
+    let first = async || log.positions().await.unwrap()[0].first_offset;
+    assert_eq!(first().await, 0);
+    disk.set(Fault::None);
+    log.forget(&[(0, 2)]).await.unwrap();
+    assert_eq!(first().await, 2);
+    let mut reader = log.look(0, 2).await.unwrap();
+    assert_eq!(reader.next_batch(9, 1000, Duration::ZERO).await.unwrap().len(), 2);
 }

@@ -1,9 +1,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::LogError;
+use crate::arrivals::unix_ms;
 use crate::disk::{create_whole, sync_folder_of};
 use crate::format::{FileHeader, Identity, SEGMENT_HEADER_BYTES, VERSION};
 
@@ -14,17 +14,24 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is missing, and removes what an earlier process left half made.
-    pub(crate) fn prepare(dir: &Path) -> Result<(Self, File), LogError> {
+    /// Makes the folder if it is missing.
+    pub(crate) fn make(dir: &Path) -> Result<Self, LogError> {
         fs::create_dir_all(dir).map_err(|error| LogError::io("make the folder", dir, error))?;
         sync_folder_of(dir).map_err(|error| LogError::io("sync the folder of", dir, error))?;
-        let folder = Self { dir: dir.to_owned() };
-        let lock = folder.lock()?;
-        for entry in folder.entries()?.iter().filter(|path| path.extension().is_some_and(|end| end == "tmp"))
-        {
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// Removes what an earlier process left half made. Only for who has the lock.
+    pub(crate) fn tidy(&self) -> Result<(), LogError> {
+        let entries = self.entries()?;
+        for entry in entries.iter().filter(|path| path.extension().is_some_and(|end| end == "tmp")) {
             fs::remove_file(entry).map_err(|error| LogError::io("remove", entry, error))?;
         }
-        Ok((folder, lock))
+        Ok(())
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn meta(&self) -> PathBuf {
@@ -33,6 +40,10 @@ impl Folder {
 
     pub(crate) fn committed(&self) -> PathBuf {
         self.dir.join("committed")
+    }
+
+    pub(crate) fn decided(&self) -> PathBuf {
+        self.dir.join("decided")
     }
 
     /// Twenty digits hold every offset, so names sort as offsets do.
@@ -48,13 +59,16 @@ impl Folder {
     }
 
     /// Reads `log.meta`; makes it for a new log; restores it from a segment when it is lost.
-    pub(crate) fn identity(&self, firsts: &[u64]) -> Result<Identity, LogError> {
+    pub(crate) fn identity(&self, firsts: &[u64], partition: u32) -> Result<Identity, LogError> {
         let path = self.meta();
         if let Some(header) = read_header(&path)? {
-            return Ok(header.identity);
+            return match header.identity.partition == partition {
+                true => Ok(header.identity),
+                false => Err(LogError::Foreign { path }),
+            };
         }
         let identity = if firsts.is_empty() && !path.exists() {
-            let identity = Identity { epoch: rand::random_range(1..=u64::MAX), partition: 0 };
+            let identity = Identity { epoch: rand::random_range(1..=u64::MAX), partition };
             tracing::info!(dir = %self.dir.display(), epoch = identity.epoch, "made a new log");
             identity
         } else {
@@ -63,7 +77,7 @@ impl Folder {
             tracing::error!(path = %path.display(), epoch = identity.epoch, "restored the log's lost identity from a segment");
             identity
         };
-        let content = header(identity, 0).encode();
+        let content = header(identity, 0, unix_ms()).encode();
         create_whole(&path, &content).map_err(|error| LogError::io("make", &path, error))?;
         Ok(identity)
     }
@@ -77,13 +91,14 @@ impl Folder {
         Ok(None)
     }
 
-    fn entries(&self) -> Result<Vec<PathBuf>, LogError> {
+    pub(crate) fn entries(&self) -> Result<Vec<PathBuf>, LogError> {
         let listed =
             fs::read_dir(&self.dir).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         listed.map_err(|error| LogError::io("list", &self.dir, error))
     }
 
-    fn lock(&self) -> Result<File, LogError> {
+    /// Keeps other processes out, until the file is closed.
+    pub(crate) fn lock(&self) -> Result<File, LogError> {
         let path = self.dir.join("lock");
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|error| LogError::io("open", &path, error))?;
@@ -95,11 +110,8 @@ impl Folder {
     }
 }
 
-/// The header of a file made now.
-pub(crate) fn header(identity: Identity, first_offset: u64) -> FileHeader {
-    // A clock before 1970 is of no consequence here: people read this field, the log does not.
-    let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let created_unix_ms = u64::try_from(created.as_millis()).unwrap_or(u64::MAX);
+/// The header of a file made now. People read its time; the log only reckons ages from it.
+pub(crate) fn header(identity: Identity, first_offset: u64, created_unix_ms: u64) -> FileHeader {
     FileHeader { version: VERSION, identity, first_offset, created_unix_ms }
 }
 
@@ -121,7 +133,8 @@ pub(crate) fn read_header(path: &Path) -> Result<Option<FileHeader>, LogError> {
     }
 }
 
-fn first_offset_of(path: &Path) -> Option<u64> {
+/// The first offset that a segment's name says; `None` for other files.
+pub(crate) fn first_offset_of(path: &Path) -> Option<u64> {
     let digits = path.file_name()?.to_str()?.strip_suffix(".log")?;
     let named_by_us = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     named_by_us.then(|| digits.parse().ok()).flatten()

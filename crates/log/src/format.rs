@@ -1,11 +1,12 @@
 //! What is on disk, and why.
 //!
-//! A log is a folder:
+//! A partition is a folder (`layout.rs` says where; a [`crate::SegmentLog`] by itself is one partition):
 //!
 //! ```text
-//! log.meta                     the log's identity (one header, see below)
-//! committed                    the commit position (two slots, see `commit_file.rs`)
-//! lock                         held with flock by the process that has the log open
+//! log.meta                     the partition's identity (one header, see below)
+//! committed                    the commit position (two slots, see `slot_file.rs`)
+//! decided                      the batch that was decided last (likewise); missing before the first decision
+//! lock                         held with flock by the process that has the log open, if the folder is the whole log
 //! 00000000000000000000.log     segments, named by the first offset they may hold
 //! 00000000000000018432.log
 //! *.tmp                        files that were being made when the process ended; removed at open
@@ -19,8 +20,8 @@
 //! ```text
 //!  0  magic         8 bytes  "SUANPLOG"
 //!  8  version       u32      1
-//! 12  partition     u32      0 in the embedded log
-//! 16  epoch         u64      random, not zero; made with the log
+//! 12  partition     u32      its number
+//! 16  epoch         u64      random, not zero; made with the partition
 //! 24  first offset  u64      0 in log.meta
 //! 32  created       u64      Unix milliseconds
 //! 40  reserved      u32      0

@@ -13,14 +13,31 @@ pub const METRICS: &[(&str, &str)] = &[
     ("suanpan_log_fsync_duration_seconds", "Histogram: one sync of the segment."),
     ("suanpan_log_group_records", "Histogram: records that shared one sync."),
     ("suanpan_log_group_batches", "Histogram: appends that shared one sync."),
-    ("suanpan_log_lag_records", "Durable records that are not committed."),
-    ("suanpan_log_disk_bytes", "Bytes of all segments."),
-    ("suanpan_log_segments", "Segment files."),
+    ("suanpan_log_lag_records", "By `partition`: durable records that are not committed."),
+    (
+        "suanpan_log_oldest_unread_seconds",
+        "By `partition`: how long the oldest record that is not committed has waited, to a second; 0 if none waits. \
+         Records of before a restart count from when their segment was begun.",
+    ),
+    ("suanpan_log_disk_bytes", "By `partition`: bytes of all segments."),
+    ("suanpan_log_segments", "By `partition`: segment files."),
     ("suanpan_log_damaged_records_total", "Offsets a reader found lost."),
     ("suanpan_log_torn_bytes_total", "Bytes cut from the tail at open."),
     ("suanpan_log_queue_full_total", "Appends refused because too much waited."),
-    ("suanpan_log_append_failures_total", "Appends refused by `reason`: `log_full`, `disk_full`, `io`."),
+    (
+        "suanpan_log_append_failures_total",
+        "Appends refused by `reason`: `log_full`, `disk_full`, `io`, `unavailable` (Kafka).",
+    ),
     ("suanpan_log_segments_deleted_total", "Segments deleted by retention."),
+    (
+        "suanpan_log_rebalances_total",
+        "Kafka: times that partitions were given to this process or taken from it.",
+    ),
+    ("suanpan_log_partitions_read", "Kafka: partitions that this process reads now."),
+    (
+        "suanpan_log_delivery_duration_seconds",
+        "Histogram, Kafka: from an append to the last acknowledgement.",
+    ),
 ];
 
 pub(crate) fn group_synced(batches: usize, records: usize, bytes: usize, sync: Duration) {
@@ -31,13 +48,18 @@ pub(crate) fn group_synced(batches: usize, records: usize, bytes: usize, sync: D
     histogram!("suanpan_log_group_batches").record(batches as f64);
 }
 
-pub(crate) fn lag(records: u64) {
-    gauge!("suanpan_log_lag_records").set(records as f64);
+pub(crate) fn lag(partition: u32, records: u64) {
+    gauge!("suanpan_log_lag_records", "partition" => partition.to_string()).set(records as f64);
 }
 
-pub(crate) fn on_disk(segments: usize, bytes: u64) {
-    gauge!("suanpan_log_segments").set(segments as f64);
-    gauge!("suanpan_log_disk_bytes").set(bytes as f64);
+pub(crate) fn oldest_unread(partition: u32, age_ms: u64) {
+    gauge!("suanpan_log_oldest_unread_seconds", "partition" => partition.to_string())
+        .set(age_ms as f64 / 1000.0);
+}
+
+pub(crate) fn on_disk(partition: u32, segments: usize, bytes: u64) {
+    gauge!("suanpan_log_segments", "partition" => partition.to_string()).set(segments as f64);
+    gauge!("suanpan_log_disk_bytes", "partition" => partition.to_string()).set(bytes as f64);
 }
 
 pub(crate) fn damaged(records: u64) {
@@ -50,6 +72,13 @@ pub(crate) fn torn(bytes: u64) {
 
 pub(crate) fn queue_full() {
     counter!("suanpan_log_queue_full_total").increment(1);
+}
+
+/// Refused before any partition had it. Too much that waits is counted by [`queue_full`].
+pub(crate) fn appends_refused(error: &LogError) {
+    if !matches!(error, LogError::Overloaded { .. }) {
+        appends_failed(1, error);
+    }
 }
 
 pub(crate) fn appends_failed(batches: usize, error: &LogError) {

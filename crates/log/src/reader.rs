@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::format::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
-use crate::segment_log::{Shared, Tail};
+use crate::seek::seek;
 use crate::segments::{Place, Segment};
+use crate::shared::{Shared, Tail};
 use crate::{LogError, metrics};
 
 /// What a reader finds, in the order of offsets.
@@ -30,6 +32,9 @@ pub enum Entry {
 }
 
 /// Reads a log from an offset on, up to its durable end, and waits there for more.
+///
+/// In memory it holds a window of 256 KiB, or one record if that is longer, and while a batch is read and held, that
+/// batch: its payload, 20 bytes a record around it, 50 bytes for each entry, and at most two windows more.
 #[derive(Debug)]
 pub struct Reader {
     shared: Arc<Shared>,
@@ -42,12 +47,24 @@ pub struct Reader {
 struct Cursor {
     first_offset: u64,
     scan: SegmentScan,
+    /// It began where the index said, and has not found the record there yet.
+    sought: bool,
 }
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, position: u64) -> Self {
         let tail = shared.tail.subscribe();
         Self { shared, tail, position, cursor: None }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Reads on from this offset.
+    pub fn seek(&mut self, offset: u64) {
+        self.position = offset;
+        self.cursor = None;
     }
 
     /// The offset that is read next.
@@ -139,29 +156,24 @@ impl Fetch {
     }
 
     fn read_segment(&mut self, segment: Segment, fence: u64) -> Result<(), LogError> {
+        let Some(mut cursor) = self.open_cursor(segment, fence)? else { return Ok(()) };
         let path = self.shared.folder.segment(segment.first_offset);
-        let mut cursor = match self.cursor.take().filter(|cursor| cursor.first_offset == segment.first_offset)
-        {
-            Some(cursor) => cursor,
-            None => match SegmentScan::open(&path, self.shared.codec()) {
-                Ok(scan) => Cursor { first_offset: segment.first_offset, scan },
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // Either retention was quicker, or somebody removed the file.
-                    self.skip_missing(fence);
-                    return Ok(());
-                }
-                Err(error) => return Err(LogError::io("open", &path, error)),
-            },
-        };
         cursor.scan.extend(segment.bytes, fence);
         while self.has_room() {
             let record = cursor.scan.next().map_err(|error| LogError::io("read", &path, error))?;
+            if cursor.sought && record.as_ref().is_none_or(|record| record.offset > self.position) {
+                // What is damaged may stand in another order: before anything is called lost, all of it is looked at.
+                cursor.sought = false;
+                cursor.scan.go_to(SEGMENT_HEADER_BYTES as u64);
+                continue;
+            }
             let Some(record) = record else {
                 self.lose(fence);
                 break;
             };
             // Below the position: the way to it after opening, or a record that is there twice.
             if record.offset >= self.position {
+                cursor.sought = false;
                 self.lose(record.offset);
                 self.position = record.offset + 1;
                 self.bytes_left -= record.payload.len() as i64;
@@ -170,6 +182,33 @@ impl Fetch {
         }
         self.cursor = Some(cursor);
         Ok(())
+    }
+
+    /// The cursor on this segment, near the position if it is opened now. `None` if the file is gone: then the position was
+    /// moved on, or the segments have changed meanwhile.
+    fn open_cursor(&mut self, segment: Segment, fence: u64) -> Result<Option<Cursor>, LogError> {
+        let first_offset = segment.first_offset;
+        if let Some(cursor) = self.cursor.take().filter(|cursor| cursor.first_offset == first_offset) {
+            return Ok(Some(cursor));
+        }
+        let path = self.shared.folder.segment(first_offset);
+        let mut scan = match SegmentScan::open(&path, self.shared.codec()) {
+            Ok(scan) => scan,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Either the segment was deleted or cut just now, which shows in the list, or somebody removed the file.
+                if self.shared.segments().index(first_offset).is_some() {
+                    self.skip_missing(fence);
+                }
+                return Ok(None);
+            }
+            Err(error) => return Err(LogError::io("open", &path, error)),
+        };
+        let sought = self.position > first_offset;
+        if sought {
+            let start = seek(&self.shared, &mut scan, segment, fence, self.position);
+            scan.go_to(start.map_err(|error| LogError::io("read", &path, error))?);
+        }
+        Ok(Some(Cursor { first_offset, scan, sought }))
     }
 
     /// Reports the offsets from the position to `until` as lost, if there are any.

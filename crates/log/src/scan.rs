@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::format::{RECORD_HEADER_BYTES, RECORD_MAGIC, RecordCodec, RecordHeader, SEGMENT_HEADER_BYTES};
+use crate::sparse_index::Mark;
 
 /// Bytes read from the file at once. Payloads handed out are slices of such a window and keep it alive.
 const WINDOW_BYTES: u64 = 256 << 10;
@@ -27,6 +28,8 @@ pub(crate) struct SegmentScan {
 /// One whole record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ScannedRecord {
+    /// Where its header begins.
+    pub start: u64,
     pub offset: u64,
     pub payload: Bytes,
 }
@@ -59,26 +62,27 @@ impl SegmentScan {
     /// that is for the caller to see.
     pub(crate) fn next(&mut self) -> io::Result<Option<ScannedRecord>> {
         let found = match self.record_at(self.position)? {
-            Some(record) => Some((self.position, record)),
-            None => self.resync()?,
+            Some(record) => Some(record),
+            None => self.search(self.position + 1)?,
         };
-        let Some((start, record)) = found.filter(|(_, record)| record.offset < self.fence) else {
-            return Ok(None);
-        };
-        self.position = start + (RECORD_HEADER_BYTES + record.payload.len()) as u64;
+        let Some(record) = found.filter(|record| record.offset < self.fence) else { return Ok(None) };
+        self.position = record.start + (RECORD_HEADER_BYTES + record.payload.len()) as u64;
         Ok(Some(record))
     }
 
-    /// The next place behind the present one where a whole record begins.
-    fn resync(&mut self) -> io::Result<Option<(u64, ScannedRecord)>> {
-        let mut from = self.position + 1;
+    /// Goes on at this byte, where a record begins.
+    pub(crate) fn go_to(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// The first whole record that begins at byte `from` or later.
+    pub(crate) fn search(&mut self, mut from: u64) -> io::Result<Option<ScannedRecord>> {
         // Each turn looks at one window; the overlap finds a header that straddles two.
         while let Some(_header) = self.bytes_at(from, RECORD_HEADER_BYTES)? {
             let window = self.window.slice((from - self.window_start) as usize..);
             for at in magics(&window) {
-                let start = from + at;
-                if let Some(record) = self.record_at(start)? {
-                    return Ok(Some((start, record)));
+                if let Some(record) = self.record_at(from + at)? {
+                    return Ok(Some(record));
                 }
             }
             from += (window.len() - (RECORD_HEADER_BYTES - 1)) as u64;
@@ -94,8 +98,8 @@ impl SegmentScan {
             return Ok(None);
         };
         let whole = self.codec.is_whole(header, &record);
-        Ok(whole
-            .then(|| ScannedRecord { offset: header.offset, payload: record.slice(RECORD_HEADER_BYTES..) }))
+        let payload = record.slice(RECORD_HEADER_BYTES..);
+        Ok(whole.then_some(ScannedRecord { start, offset: header.offset, payload }))
     }
 
     /// `length` bytes from `start`, or `None` where they would reach past the limit or the file's end.
@@ -112,6 +116,13 @@ impl SegmentScan {
         }
         let at = (start - self.window_start) as usize;
         Ok((at + length <= self.window.len()).then(|| self.window.slice(at..at + length)))
+    }
+}
+
+impl ScannedRecord {
+    /// Where it is, for an index.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { offset: self.offset, position: self.start }
     }
 }
 

@@ -6,14 +6,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::append_queue::{Answer, WaitingBatch};
+use crate::arrivals::unix_ms;
 use crate::disk::{Disk, SegmentFile};
 use crate::folder::header;
 use crate::format::{RECORD_HEADER_BYTES, RecordCodec, SEGMENT_HEADER_BYTES};
-use crate::segment_log::Shared;
+use crate::room::Admission;
+use crate::shared::Shared;
+use crate::sparse_index::{Mark, STRIDE_BYTES};
 use crate::{LogError, RecordBatch, metrics};
 
 /// The encoding buffer is given back when a burst has made it bigger than this.
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
+/// How often ages are looked at.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(1);
+/// A segment is not ended for its age before this, so that a log with few records has few files.
+const SEGMENT_AGE_MIN_MS: u64 = 3_600_000;
 
 /// The one thread that writes segments: takes all that waits, writes it, syncs once, publishes, answers.
 ///
@@ -23,14 +30,16 @@ const KEPT_BUFFER_BYTES: usize = 4 << 20;
 /// log needs no restart: each group tries afresh, and the first that succeeds ends the failure.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
-    disk: Box<dyn Disk>,
+    disk: Arc<dyn Disk>,
     codec: RecordCodec,
     open: Option<OpenSegment>,
     end_offset: u64,
     group: Group,
     failing: bool,
+    kept_house: Instant,
+    house_failing: bool,
     /// Held until the thread ends.
-    _lock: File,
+    _lock: Arc<File>,
 }
 
 struct OpenSegment {
@@ -44,16 +53,18 @@ struct OpenSegment {
 struct Group {
     encoded: Vec<u8>,
     records: u64,
-    answers: Vec<(Answer, Range<u64>)>,
+    /// Where some of the records begin in `encoded`.
+    marks: Vec<Mark>,
+    answers: Vec<(Answer, Admission, Range<u64>)>,
 }
 
 impl Writer {
     /// Opens the segment that appends go on in, if there is one.
     pub(crate) fn new(
         shared: Arc<Shared>,
-        disk: Box<dyn Disk>,
+        disk: Arc<dyn Disk>,
         appendable: Option<(PathBuf, u64)>,
-        lock: File,
+        lock: Arc<File>,
     ) -> Result<Self, LogError> {
         let open = match appendable {
             Some((path, durable_bytes)) => {
@@ -72,6 +83,8 @@ impl Writer {
             end_offset,
             group: Group::default(),
             failing: false,
+            kept_house: Instant::now(),
+            house_failing: false,
             _lock: lock,
         })
     }
@@ -79,9 +92,41 @@ impl Writer {
     /// Writes until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         let _last_act = CloseWhenDone(Arc::clone(&self.shared));
-        while let Some(batches) = self.shared.queue.take() {
-            self.write(batches);
+        while let Some(work) = self.shared.queue.take(HOUSEKEEPING_EVERY) {
+            self.write(work.batches);
+            for sealed in work.seals {
+                let _ = sealed.send(self.seal());
+            }
+            if self.kept_house.elapsed() >= HOUSEKEEPING_EVERY {
+                self.keep_house();
+            }
         }
+    }
+
+    /// Ends a segment that has grown old, so that its records can go, and deletes what was kept long enough.
+    fn keep_house(&mut self) {
+        self.kept_house = Instant::now();
+        self.shared.report_unread_age();
+        let age_max_ms = self.shared.config.committed_kept_ms().max(SEGMENT_AGE_MIN_MS);
+        let last = self.shared.segments().filled_last();
+        let is_old = last.is_some_and(|last| unix_ms().saturating_sub(last.made_unix_ms) > age_max_ms);
+        let kept = if is_old { self.seal() } else { Ok(()) };
+        let failed = kept.and_then(|()| self.shared.retire()).err();
+        // Said once per failure, not once a second.
+        if let Some(error) = failed.as_ref().filter(|_| !self.house_failing) {
+            tracing::warn!(%error, source = ?std::error::Error::source(error), "could not delete old segments; it is tried again");
+        }
+        self.house_failing = failed.is_some();
+    }
+
+    /// Ends the present segment, if it holds anything. The next one is there when this returns, so that the log's end is on
+    /// disk whatever becomes of the segments before it.
+    fn seal(&mut self) -> Result<(), LogError> {
+        if self.shared.segments().filled_last().is_none() {
+            return Ok(());
+        }
+        self.open = Some(begin_segment(&self.shared, self.disk.as_ref(), self.end_offset)?);
+        Ok(())
     }
 
     fn write(&mut self, batches: Vec<WaitingBatch>) {
@@ -91,13 +136,7 @@ impl Writer {
                 self.flush();
                 self.open = None;
             }
-            match self.check_log_bound(bytes) {
-                Ok(()) => self.group.push(batch, self.end_offset, &self.codec),
-                Err(error) => {
-                    metrics::appends_failed(1, &error);
-                    let _ = batch.answer.send(Err(error));
-                }
-            }
+            self.group.push(batch, self.end_offset, &self.codec);
         }
         self.flush();
     }
@@ -107,15 +146,6 @@ impl Writer {
         let used = self.open.as_ref().map_or(SEGMENT_HEADER_BYTES as u64, |open| open.durable_bytes);
         let used = used + self.group.encoded.len() as u64;
         self.shared.config.segment_bytes_max.saturating_sub(used)
-    }
-
-    /// The bound is on what waits to be read: a log that is committed to its end takes a batch whatever it keeps.
-    fn check_log_bound(&self, bytes: u64) -> Result<(), LogError> {
-        let limit = self.shared.config.log_bytes_max;
-        let begins = if self.open.is_none() { SEGMENT_HEADER_BYTES as u64 } else { 0 };
-        let total = self.shared.segments().bytes() + begins + self.group.encoded.len() as u64 + bytes;
-        let waits = self.end_offset + self.group.records > self.shared.committed();
-        if total > limit && waits { Err(LogError::Full { limit }) } else { Ok(()) }
     }
 
     /// Makes the group durable and answers its batches; all of them fail together.
@@ -149,7 +179,9 @@ impl Writer {
     fn acknowledge(&mut self, sync: Duration) {
         let segment = self.open.as_ref().expect("a stored group has an open segment");
         self.end_offset += self.group.records;
-        self.shared.publish(segment.durable_bytes, self.end_offset);
+        let begins = segment.durable_bytes - self.group.encoded.len() as u64;
+        self.group.marks.iter_mut().for_each(|mark| mark.position += begins);
+        self.shared.publish(segment.durable_bytes, self.end_offset, &self.group.marks);
         metrics::group_synced(
             self.group.answers.len(),
             self.group.records as usize,
@@ -159,7 +191,8 @@ impl Writer {
         if std::mem::take(&mut self.failing) {
             tracing::info!(end_offset = self.end_offset, "appends succeed again");
         }
-        for (answer, offsets) in self.group.answers.drain(..) {
+        for (answer, admission, offsets) in self.group.answers.drain(..) {
+            admission.spend();
             // Who does not wait any more does not need the answer.
             let _ = answer.send(Ok(offsets));
         }
@@ -176,7 +209,8 @@ impl Writer {
             tracing::error!(%error, source = ?std::error::Error::source(error), "appends fail; nothing of them is acknowledged");
         }
         metrics::appends_failed(self.group.answers.len(), error);
-        for (answer, _) in self.group.answers.drain(..) {
+        for (answer, admission, _) in self.group.answers.drain(..) {
+            drop(admission);
             let _ = answer.send(Err(error.clone()));
         }
     }
@@ -186,16 +220,21 @@ impl Group {
     fn push(&mut self, batch: WaitingBatch, end_offset: u64, codec: &RecordCodec) {
         let first = end_offset + self.records;
         for (offset, payload) in (first..).zip(batch.records.iter()) {
+            let position = self.encoded.len() as u64;
+            if self.marks.last().is_none_or(|last| position >= last.position + STRIDE_BYTES) {
+                self.marks.push(Mark { offset, position });
+            }
             codec.encode(offset, payload, &mut self.encoded);
         }
         self.records += batch.records.len() as u64;
-        self.answers.push((batch.answer, first..end_offset + self.records));
+        self.answers.push((batch.answer, batch.admission, first..end_offset + self.records));
     }
 
     fn clear(&mut self) {
         self.encoded.clear();
         self.encoded.shrink_to(KEPT_BUFFER_BYTES);
         self.answers.clear();
+        self.marks.clear();
         self.records = 0;
     }
 }
@@ -207,10 +246,11 @@ pub(crate) fn encoded_bytes(records: &RecordBatch) -> u64 {
 
 fn begin_segment(shared: &Shared, disk: &dyn Disk, first_offset: u64) -> Result<OpenSegment, LogError> {
     let path = shared.folder.segment(first_offset);
-    let content = header(shared.identity, first_offset).encode();
+    let now = unix_ms();
+    let content = header(shared.identity, first_offset, now).encode();
     let file = disk.create(&path, &content).map_err(|error| LogError::io("make", &path, error))?;
     let durable_bytes = content.len() as u64;
-    shared.segments().begin(durable_bytes);
+    shared.segments().begin(durable_bytes, now);
     Ok(OpenSegment { file, path, durable_bytes })
 }
 

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
 mod corruption;
+mod forgetting;
 mod lifecycle;
 mod model;
+mod partitions;
 mod reading;
 mod retention;
+mod seeking;
