@@ -20,6 +20,7 @@ mod limits;
 mod members;
 mod origin;
 mod outcome;
+mod placement;
 mod plan;
 mod plan_check;
 mod plan_limits;
@@ -41,6 +42,7 @@ pub use origin::Origin;
 pub use outcome::{
     EXCERPT_CHARS, Outcome, Rejection, RejectionCode, WARNINGS_MAX, Warning, WarningCode, excerpt,
 };
+pub use placement::{PLACE_KEY_SQL, place_key};
 pub use plan::{PlanMode, PlannedEvent, PlannedUse, TrackingPlan};
 pub use plan_check::PlanCheck;
 pub use plan_mask::MaskKey;

@@ -13,7 +13,8 @@ pub enum Outcome {
     Stored,
     /// Reported before under the same id; counted once.
     Duplicate,
-    /// Refused after acceptance: its log record is intact, but no event.
+    /// Refused after acceptance: its log record is intact, but no event; or ClickHouse refused its row, and
+    /// the event is kept in the dead letter.
     Rejected,
     /// Refused by the gateway, which said so in its reply; kept in the dead letter.
     Refused,
@@ -83,7 +84,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Why the gateway refused an event.
+    /// Why an event was refused.
     RejectionCode {
         /// The event is no JSON object, or its JSON is wrong inside.
         Malformed = "malformed", "send each event as one valid JSON object";
@@ -123,6 +124,8 @@ codes! {
         PatternMismatch = "pattern_mismatch", "send a text that matches, or change the pattern in the tracking plan";
         /// The plan says that the event or attribute is no longer in use.
         Retired = "retired", "stop sending it, or make it live again in the tracking plan";
+        /// The event was accepted, and then ClickHouse refused its row; the message has its words.
+        StoreRefused = "store_refused", "mend what the message names, then replay the event from the dead letter";
     }
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use suanpan_catalog::{Catalog, CatalogError};
-use suanpan_log::SegmentLog;
+use suanpan_log::EventLog;
 use suanpan_wire::WireLimits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -27,7 +27,7 @@ pub struct GatewayParts {
     /// Apps, keys and plans.
     pub catalog: Catalog,
     /// Where events go.
-    pub log: SegmentLog,
+    pub log: Arc<dyn EventLog>,
     /// What is taken.
     pub limits: GatewayLimits,
     /// Where requests come from.
@@ -42,7 +42,7 @@ pub struct GatewayParts {
 
 impl GatewayParts {
     /// Parts of which the optional ones are the default.
-    pub fn new(catalog: Catalog, log: SegmentLog, limits: GatewayLimits, clock: Clock) -> Self {
+    pub fn new(catalog: Catalog, log: Arc<dyn EventLog>, limits: GatewayLimits, clock: Clock) -> Self {
         let (origins, refused) = Default::default();
         Self { catalog, log, limits, origins, live: LiveHub::new(LiveLimits::default()), refused, clock }
     }

@@ -1,9 +1,10 @@
 use axum::http::{HeaderMap, Method};
 use suanpan_event::{DeadEvent, Rejection};
-use suanpan_log::RecordBatch;
+use suanpan_log::PartitionedBatch;
 use suanpan_wire::{Admission, Draft, Format as _, Head, NATIVE, admit};
 use uuid::Uuid;
 
+use crate::admission::push_event;
 use crate::report::log_problem;
 use crate::{Gateway, Problem};
 
@@ -30,7 +31,7 @@ impl Gateway {
     /// # Errors
     /// 503: the log takes none just now. Then none of these was accepted.
     pub async fn readmit(&self, dead: &[DeadEvent<'_>]) -> Result<Vec<Readmitted>, Problem> {
-        let mut records = RecordBatch::new();
+        let mut records = self.parts().log.batch();
         let results = dead.iter().map(|dead| self.readmit_one(dead, &mut records)).collect();
         if !records.is_empty() {
             self.parts().log.append(records).await.map_err(log_problem)?;
@@ -38,7 +39,7 @@ impl Gateway {
         Ok(results)
     }
 
-    fn readmit_one(&self, dead: &DeadEvent<'_>, records: &mut RecordBatch) -> Readmitted {
+    fn readmit_one(&self, dead: &DeadEvent<'_>, records: &mut PartitionedBatch) -> Readmitted {
         let text = if dead.draft.is_empty() { &dead.raw } else { &dead.draft };
         let snapshot = self.parts().catalog.snapshot();
         let (true, Some(view)) = (dead.is_replayable, snapshot.app(&dead.app_id)) else {
@@ -64,7 +65,7 @@ impl Gateway {
         };
         match admit(&draft, &about, dead.origin.clone(), || dead.id) {
             Ok((event, _warnings)) => {
-                records.push_with(|buffer| event.encode_into(buffer));
+                push_event(records, &event);
                 Readmitted::Accepted { id: event.event_id }
             }
             Err(rejection) => Readmitted::Rejected(rejection),

@@ -177,7 +177,7 @@ impl Gateway {
         let own = parts.origins.resolve(sender.peer, sender.head.headers, policy);
         // A server's address is not where its visitors are.
         let visitors_ip = sender.ip.filter(|_| own.device_type != "server");
-        admit_all(batch, &burial, |draft| {
+        admit_all(batch, &burial, parts.log.batch(), |draft| {
             if draft.ip.is_none() && draft.user_agent.is_empty() {
                 return own.clone();
             }
@@ -348,6 +348,11 @@ pub(crate) fn log_problem(error: LogError) -> Problem {
         LogError::Full { .. } | LogError::DiskFull { .. } => {
             tracing::error!(%error, "the log takes no more events");
             unavailable("log_full", "the server's disk is full; nothing of this request was kept", 30)
+        }
+        LogError::Unavailable { .. } => {
+            tracing::warn!(%error, "an append was not acknowledged");
+            let detail = "the log's brokers do not answer; send it again in some seconds";
+            unavailable("log_unavailable", detail, 5)
         }
         // Sending it again would not help: the log's limits are set below the gateway's.
         LogError::RecordTooLarge { .. } => {

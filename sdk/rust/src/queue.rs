@@ -20,6 +20,8 @@ use crate::intake::Load;
 
 /// Bytes that the log adds to a record, rounded up.
 const RECORD_OVERHEAD_BYTES: u64 = 32;
+/// Free space on the disk below which nothing more is kept.
+const FREE_BYTES_MIN: u64 = 16 << 20;
 /// Bytes of a segment: small ones let the disk go soon, few ones cost few syncs.
 const SEGMENT_BYTES_MAX: u64 = 8 << 20;
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
@@ -212,7 +214,9 @@ fn log_config(config: &ClientConfig) -> LogConfig {
     log.record_bytes_max = config.event_bytes_max;
     log.append_queue_bytes_max = usize::try_from(segment).unwrap_or(usize::MAX);
     log.log_bytes_max = held.saturating_add(overhead).saturating_mul(2).saturating_add(4 * segment);
-    log.committed_segments_kept = 0;
+    // A client keeps nothing that is sent, and leaves the machine's owner some room.
+    log.committed_bytes_kept_max = 0;
+    log.disk_free_bytes_min = FREE_BYTES_MIN;
     log
 }
 

@@ -1,10 +1,11 @@
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use suanpan_catalog::{Catalog, NewApp};
 use suanpan_gateway::{Gateway, GatewayLimits, GatewayParts, router, system_clock};
-use suanpan_log::{Entry, LogConfig, SegmentLog};
+use suanpan_log::{EmbeddedLog, Entry, EventLog, LogConfig};
 use suanpan_sdk::{ClientConfig, Event, Pauses, SenderConfig};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 /// A gateway that listens.
 pub struct Edge {
     _folder: TempDir,
-    log: SegmentLog,
+    log: Arc<dyn EventLog>,
     pub address: String,
     pub key: String,
     pub read_key: String,
@@ -34,7 +35,8 @@ impl Edge {
             catalog.create_key(&id, new).await.unwrap().1.expose().to_owned()
         };
         let (key, read_key) = (key("write").await, key("read").await);
-        let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
+        let config = LogConfig { partitions: 1, ..LogConfig::new(folder.path().join("log")) };
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(config).unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let parts = GatewayParts::new(catalog, log.clone(), limits, system_clock());
@@ -45,9 +47,9 @@ impl Edge {
 
     /// All accepted events in the log, in order, as JSON of the log's short names.
     pub async fn events(&self) -> Vec<Value> {
-        let mut reader = self.log.reader(0);
+        let mut reader = self.log.look(0, 0).await.unwrap();
         let mut events: Vec<Value> = Vec::new();
-        while reader.position() < self.log.end_offset() {
+        while (events.len() as u64) < self.log.positions().await.unwrap()[0].end_offset {
             for entry in reader.next_batch(1000, 1 << 20, Duration::from_secs(5)).await.unwrap() {
                 let Entry::Record { payload, .. } = entry else { panic!("the log is damaged") };
                 events.push(serde_json::from_slice(&payload).unwrap());
