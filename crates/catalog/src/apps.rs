@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use suanpan_event::AppId;
 
+use crate::database::Db;
 use crate::limits::check_room;
 use crate::{Catalog, CatalogError, Result, zone};
 
@@ -136,11 +136,12 @@ impl Catalog {
 }
 
 /// Whether the app is deleted; none if there never was such an app.
-async fn is_deleted(db: &mut SqliteConnection, id: &AppId) -> Result<Option<bool>> {
-    Ok(sqlx::query_scalar("SELECT deleted_ms IS NOT NULL FROM apps WHERE id = $1")
+async fn is_deleted(db: &mut Db, id: &AppId) -> Result<Option<bool>> {
+    let deleted_ms: Option<Option<i64>> = sqlx::query_scalar("SELECT deleted_ms FROM apps WHERE id = $1")
         .bind(id.as_str())
         .fetch_optional(db)
-        .await?)
+        .await?;
+    Ok(deleted_ms.map(|deleted_ms| deleted_ms.is_some()))
 }
 
 pub(crate) fn now_ms() -> i64 {

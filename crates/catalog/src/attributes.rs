@@ -1,12 +1,13 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use suanpan_event::{
     AppId, AssignedSlot, Attribute, AttributeTerms, AttributeType, PlanValue, Slot, SlotFamily,
 };
 
+use crate::database::Db;
 use crate::limits::check_room;
+use crate::load::storable;
 use crate::{Catalog, CatalogError, Result, load_plan};
 
 /// An attribute to be defined.
@@ -84,7 +85,7 @@ impl Catalog {
         let removed: Option<Option<String>> =
             sqlx::query_scalar("DELETE FROM attributes WHERE app_id = $1 AND name = $2 RETURNING slot")
                 .bind(app_id.as_str())
-                .bind(name)
+                .bind(storable(name).as_ref())
                 .fetch_optional(change.db())
                 .await?;
         let Some(slot) = removed else {
@@ -134,7 +135,7 @@ fn next_version(map_version: u32) -> u32 {
     map_version.checked_add(1).expect("four billion changes of one app's slots take centuries")
 }
 
-async fn raise_map_version(db: &mut SqliteConnection, app_id: &AppId) -> Result<()> {
+async fn raise_map_version(db: &mut Db, app_id: &AppId) -> Result<()> {
     sqlx::query("UPDATE apps SET slot_map = slot_map + 1 WHERE id = $1")
         .bind(app_id.as_str())
         .execute(db)
@@ -142,7 +143,7 @@ async fn raise_map_version(db: &mut SqliteConnection, app_id: &AppId) -> Result<
     Ok(())
 }
 
-async fn store(db: &mut SqliteConnection, app_id: &AppId, attribute: &Attribute) -> Result<()> {
+async fn store(db: &mut Db, app_id: &AppId, attribute: &Attribute) -> Result<()> {
     let terms = &attribute.terms;
     let json = |value: &PlanValue| serde_json::to_string(value).expect("a text or a number is JSON");
     sqlx::query(
@@ -169,7 +170,7 @@ async fn store(db: &mut SqliteConnection, app_id: &AppId, attribute: &Attribute)
     .bind(terms.max.as_ref().map(json))
     .bind(&terms.pattern)
     .bind(attribute.slot.map(|s| s.slot.to_string()))
-    .bind(attribute.slot.map(|s| s.since))
+    .bind(attribute.slot.map(|s| i64::from(s.since)))
     .execute(db)
     .await?;
     Ok(())
@@ -178,7 +179,7 @@ async fn store(db: &mut SqliteConnection, app_id: &AppId, attribute: &Attribute)
 /// Puts these attributes in place of an app's: those that are not among them go, and free their
 /// slots. All new slots count from one version of the map.
 pub(crate) async fn replace(
-    db: &mut SqliteConnection,
+    db: &mut Db,
     app_id: &AppId,
     map_version: u32,
     new: &[NewAttribute],

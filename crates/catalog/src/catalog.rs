@@ -1,38 +1,34 @@
-use std::fs::{DirBuilder, OpenOptions};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 use suanpan_event::AppId;
 use tokio::sync::{Mutex, MutexGuard, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::{CatalogError, CatalogLimits, Result, Snapshot, load};
+use crate::database::{Database, Db, ServerAddress};
+use crate::{CatalogError, CatalogLimits, Lease, Result, Snapshot, file, load};
 
 /// How often a catalog looks for changes by other processes: reading one row, unless there are any.
 pub const REFRESH_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a change waits for one by another process before it fails.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// One for the change whose turn it is, the others for listings and the refresher.
-const CONNECTIONS_MAX: u32 = 4;
+/// How long a change waits for the ones before it in this process. Once it has its turn, it waits for those of
+/// other processes as long as [`Database::begin_changing`] does.
+const TURN_MAX: Duration = Duration::from_secs(10);
 
 /// The open catalog. Cheap to clone; the last clone's end stops its refresher.
 #[derive(Clone)]
-pub struct Catalog(Arc<Inner>);
+pub struct Catalog(pub(crate) Arc<Inner>);
 
-struct Inner {
-    pool: SqlitePool,
+pub(crate) struct Inner {
+    database: Database,
     limits: CatalogLimits,
     /// Held from a change's first look to its publication, so that snapshots are published in the
     /// order of their commits.
     turn: Mutex<()>,
     published: watch::Sender<Arc<Snapshot>>,
+    /// What this process runs is tied to it; held from the first time that it runs something.
+    pub(crate) runner: Mutex<Option<Lease>>,
 }
 
 impl Catalog {
@@ -50,17 +46,30 @@ impl Catalog {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with_limits(path: &Path, limits: CatalogLimits) -> Result<Self> {
-        create(path).map_err(|source| CatalogError::Open { path: path.to_owned(), source })?;
-        let pool = connect(path).await?;
-        // Under one write lock, so that of several processes that start together one does it.
-        let mut work = pool.begin_with("BEGIN IMMEDIATE").await?;
-        // `run` with a borrowed connection makes a future that can't move between threads.
-        sqlx::migrate!("./migrations").run_direct(None, &mut *work, false).await?;
-        let first = Arc::new(load::snapshot(&mut work, &Snapshot::default()).await?);
-        work.commit().await?;
+        let _held = file::prepare(path).await?;
+        Self::of(Database::file(path).await?, limits).await
+    }
 
-        let (published, _) = watch::channel(first);
-        let catalog = Self(Arc::new(Inner { pool, limits, turn: Mutex::new(()), published }));
+    /// Opens the catalog in a PostgreSQL, in which it makes its tables if they are not there:
+    /// `postgres://user:password@host:port/database?sslmode=verify-full&sslrootcert=…`. What the URL leaves
+    /// out is taken from where PostgreSQL's own clients take it (`PGPASSWORD`, `~/.pgpass`, …); a
+    /// connection is encrypted where the server can, unless `sslmode` says more. Any number of processes
+    /// may share it.
+    ///
+    /// # Errors
+    /// The URL is none, the server is not there within some seconds or refuses us, or its tables are not
+    /// ours. No error has the password.
+    pub async fn open_url(url: &str, limits: CatalogLimits) -> Result<Self> {
+        Self::of(Database::server(&ServerAddress::parse(url)?).await?, limits).await
+    }
+
+    async fn of(database: Database, limits: CatalogLimits) -> Result<Self> {
+        database.bring_up_to_date().await?;
+        let first = load::snapshot(&mut database.begin_reading().await?, &Snapshot::default()).await?;
+
+        let (published, _) = watch::channel(Arc::new(first));
+        let inner = Inner { database, limits, turn: Mutex::new(()), published, runner: Mutex::default() };
+        let catalog = Self(Arc::new(inner));
         tokio::spawn(keep_fresh(Arc::downgrade(&catalog.0)));
         Ok(catalog)
     }
@@ -81,15 +90,17 @@ impl Catalog {
         &self.0.limits
     }
 
-    /// Begins a change: waits for its turn and locks the file for writing.
+    /// Begins a change: waits for its turn and keeps other processes from changing anything.
     pub(crate) async fn change(&self) -> Result<Change<'_>> {
-        let turn = self.0.turn.lock().await;
-        let work = self.0.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let turn = timeout(TURN_MAX, self.0.turn.lock()).await;
+        let turn = turn.map_err(|_elapsed| sqlx::Error::PoolTimedOut)?;
+        let work = self.0.database.begin_changing().await?;
         Ok(Change { work, inner: &self.0, _turn: turn })
     }
 
-    pub(crate) fn pool(&self) -> &SqlitePool {
-        &self.0.pool
+    /// A connection for a look that needs no snapshot.
+    pub(crate) async fn look(&self) -> Result<Db> {
+        self.0.database.connect().await
     }
 
     /// For reads: the app is there.
@@ -111,28 +122,29 @@ impl std::fmt::Debug for Catalog {
 /// A change in the making. Dropped before its end, it leaves no trace.
 pub(crate) struct Change<'a> {
     // Declared before the turn, so that a dropped change rolls back before the next one begins.
-    work: Transaction<'static, Sqlite>,
+    work: Db,
     inner: &'a Inner,
     _turn: MutexGuard<'a, ()>,
 }
 
 impl Change<'_> {
-    pub fn db(&mut self) -> &mut SqliteConnection {
+    pub fn db(&mut self) -> &mut Db {
         &mut self.work
     }
 
     /// The app is there; gives its slot map's version.
     pub async fn expect_app(&mut self, id: &AppId) -> Result<u32> {
-        let slot_map = sqlx::query_scalar("SELECT slot_map FROM apps WHERE id = $1 AND deleted_ms IS NULL")
-            .bind(id.as_str())
-            .fetch_optional(self.db())
-            .await?;
-        slot_map.ok_or_else(|| unknown_app(&self.inner.published.borrow(), id))
+        let slot_map: Option<i64> =
+            sqlx::query_scalar("SELECT slot_map FROM apps WHERE id = $1 AND deleted_ms IS NULL")
+                .bind(id.as_str())
+                .fetch_optional(self.db())
+                .await?;
+        load::small(slot_map.ok_or_else(|| unknown_app(&self.inner.published.borrow(), id))?)
     }
 
     /// Ends a change that snapshots don't show.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.work.commit().await?)
+        self.work.commit().await
     }
 
     /// Ends a change of this app: stamps the next revision on it, commits, and publishes.
@@ -161,50 +173,6 @@ fn unknown_app(snapshot: &Snapshot, id: &AppId) -> CatalogError {
     CatalogError::not_found("app", id.as_str(), snapshot.apps().map(|a| a.id.as_str()))
 }
 
-/// SQLite gives its side files (`-wal`, `-shm`) the mode of the file itself. A file that exists is
-/// not touched: closing it would end the locks that this process may hold on it.
-fn create(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-/// SQLite's code for a file that another connection holds.
-const BUSY: &str = "5";
-const CONNECT_PAUSE: Duration = Duration::from_millis(50);
-const CONNECTS_MAX: u32 = 100;
-
-/// Switching a new file to WAL does not wait for another process that is just doing the same, so we
-/// try again for some seconds.
-async fn connect(path: &Path) -> Result<SqlitePool> {
-    let mut attempt = 1;
-    loop {
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX);
-        match pool.connect_with(options(path)).await {
-            Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some(BUSY) && attempt < CONNECTS_MAX => {
-                attempt += 1;
-                tokio::time::sleep(CONNECT_PAUSE).await;
-            }
-            connected => return Ok(connected?),
-        }
-    }
-}
-
-/// `Full`: what a call reported as done survives a power failure, which matters most for slot
-/// maps. A lost version would be given out again, and rows written under it be misread.
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
-}
-
 /// Publishes what other processes changed, for as long as the catalog is open. A failing look is
 /// repeated at the next tick; it is logged when it begins and when it is over.
 async fn keep_fresh(catalog: Weak<Inner>) {
@@ -230,14 +198,20 @@ async fn keep_fresh(catalog: Weak<Inner>) {
 
 impl Inner {
     async fn refresh(&self) -> Result<()> {
-        let revision = load::revision(&mut *self.pool.acquire().await?).await?;
+        let revision = load::revision(&mut self.database.connect().await?).await?;
         if revision == self.published.borrow().version() {
             return Ok(());
         }
-        let _turn = self.turn.lock().await;
+        let turn = timeout(TURN_MAX, self.turn.lock()).await;
+        let _turn = turn.map_err(|_elapsed| sqlx::Error::PoolTimedOut)?;
+        let mut work = self.database.begin_reading().await?;
         let base = self.published.borrow().clone();
-        let next = load::snapshot(&mut *self.pool.begin().await?, &base).await?;
-        if next.version() != base.version() {
+        // A database that went back to an earlier time (a backup, a replica that was behind) has other
+        // content under the same revisions.
+        let is_older = load::revision(&mut work).await? < base.version();
+        let base = if is_older { Arc::default() } else { base };
+        let next = load::snapshot(&mut work, &base).await?;
+        if is_older || next.version() != base.version() {
             self.published.send_replace(Arc::new(next));
         }
         Ok(())

@@ -10,7 +10,8 @@ pub enum CatalogError {
     /// Give another name; `nearest` is the best guess.
     #[error("there is no {what} {name:?}{}", did_you_mean(nearest))]
     NotFound {
-        /// `app`, `deleted app`, `key`, `attribute`, `rule`, `rule version`, `replay`.
+        /// `app`, `deleted app`, `key`, `attribute`, `rule`, `rule version`, `replay`,
+        /// `deletion`.
         what: &'static str,
         /// What was asked for.
         name: String,
@@ -59,15 +60,34 @@ pub enum CatalogError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The file's tables don't fit this program: it was written by a newer one, or damaged.
+    /// Mend the address, or what the server refuses us for.
+    #[error("can't open the catalog at {server}: {source}")]
+    Connect {
+        /// Where, without the password.
+        server: String,
+        /// What the server or the network said.
+        source: sqlx::Error,
+    },
+    /// Stop doing what it is about: another process may do it by now.
+    #[error("{what} is no longer this process's: it did not renew its lease in time")]
+    LeaseLost {
+        /// A lease's name, or `replay` or `deletion` with its number.
+        what: String,
+    },
+    /// The tables don't fit this program: they were made by a newer one, or damaged.
     #[error("can't bring the catalog's tables up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// The file can't be read or written just now: disk full, locked for too long, damaged.
+    /// The database can't be read or written just now: away, disk full, locked for too long, damaged.
     #[error("the catalog's storage failed: {0}")]
     Storage(#[from] sqlx::Error),
 }
 
 impl CatalogError {
+    /// Whether the same call may succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
+
     /// `what` has no `name`; suggests the nearest of the known names.
     pub(crate) fn not_found<S: AsRef<str>>(
         what: &'static str,

@@ -3,7 +3,7 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 use suanpan_event::AppId;
 
 use crate::apps::now_ms;
@@ -98,22 +98,23 @@ impl Catalog {
             .fetch_one(change.db())
             .await?;
         check_room(keys, "keys_per_app_max", self.limits().keys_per_app_max)?;
-        let row: KeyRow = sqlx::query_as(
+        let sql = format!(
             "INSERT INTO keys (app_id, kind, title, first_characters, hash, may_report_old, created_ms,
              events_per_second)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             RETURNING id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms",
-        )
-        .bind(app_id.as_str())
-        .bind(new.kind.name())
-        .bind(new.title)
-        .bind(secret.first_characters())
-        .bind(secret.hash().0.to_vec())
-        .bind(new.may_report_old)
-        .bind(now_ms())
-        .bind(new.events_per_second)
-        .fetch_one(change.db())
-        .await?;
+             RETURNING {COLUMNS}"
+        );
+        let row: KeyRow = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(app_id.as_str())
+            .bind(new.kind.name())
+            .bind(new.title)
+            .bind(secret.first_characters())
+            .bind(secret.hash().0.to_vec())
+            .bind(new.may_report_old)
+            .bind(now_ms())
+            .bind(new.events_per_second.map(i64::from))
+            .fetch_one(change.db())
+            .await?;
         change.publish(app_id).await?;
         Ok((row.info()?, secret))
     }
@@ -126,15 +127,16 @@ impl Catalog {
     pub async fn revoke_key(&self, app_id: &AppId, key_id: KeyId) -> Result<KeyInfo> {
         let mut change = self.change().await?;
         change.expect_app(app_id).await?;
-        let row: Option<KeyRow> = sqlx::query_as(
+        let sql = format!(
             "UPDATE keys SET revoked_ms = COALESCE(revoked_ms, $1) WHERE app_id = $2 AND id = $3
-             RETURNING id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms",
-        )
-        .bind(now_ms())
-        .bind(app_id.as_str())
-        .bind(key_id.0)
-        .fetch_optional(change.db())
-        .await?;
+             RETURNING {COLUMNS}"
+        );
+        let row: Option<KeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(now_ms())
+            .bind(app_id.as_str())
+            .bind(i64::from(key_id.0))
+            .fetch_optional(change.db())
+            .await?;
         let none: [&str; 0] = [];
         let row = row.ok_or_else(|| CatalogError::not_found("key", &key_id.to_string(), none))?;
         sqlx::query(
@@ -156,25 +158,27 @@ impl Catalog {
     /// The app is unknown.
     pub async fn keys(&self, app_id: &AppId) -> Result<Vec<KeyInfo>> {
         self.expect_app(app_id)?;
-        let rows: Vec<KeyRow> = sqlx::query_as(
-            "SELECT id, kind, title, first_characters, may_report_old, events_per_second, created_ms, revoked_ms
-             FROM keys WHERE app_id = $1 ORDER BY id",
-        )
-        .bind(app_id.as_str())
-        .fetch_all(self.pool())
-        .await?;
+        let sql = format!("SELECT {COLUMNS} FROM keys WHERE app_id = $1 ORDER BY id");
+        let rows: Vec<KeyRow> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(app_id.as_str())
+            .fetch_all(&mut self.look().await?)
+            .await?;
         rows.into_iter().map(KeyRow::info).collect()
     }
 }
 
+/// The columns of [`KeyRow`].
+const COLUMNS: &str = "id, kind, title, first_characters, events_per_second, created_ms, revoked_ms,
+    CASE WHEN may_report_old THEN 1 ELSE 0 END AS may_report_old";
+
 #[derive(FromRow)]
 struct KeyRow {
-    id: u32,
+    id: i64,
     kind: String,
     title: String,
     first_characters: String,
-    may_report_old: bool,
-    events_per_second: Option<u32>,
+    may_report_old: i64,
+    events_per_second: Option<i64>,
     created_ms: i64,
     revoked_ms: Option<i64>,
 }
@@ -182,12 +186,12 @@ struct KeyRow {
 impl KeyRow {
     fn info(self) -> Result<KeyInfo> {
         Ok(KeyInfo {
-            id: KeyId(self.id),
+            id: KeyId(load::small(self.id)?),
             kind: load::key_kind(&self.kind)?,
             title: self.title,
             first_characters: self.first_characters,
-            may_report_old: self.may_report_old,
-            events_per_second: self.events_per_second,
+            may_report_old: self.may_report_old != 0,
+            events_per_second: self.events_per_second.map(load::small).transpose()?,
             created_ms: self.created_ms,
             revoked_ms: self.revoked_ms,
         })

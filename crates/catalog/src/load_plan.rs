@@ -3,27 +3,30 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{AssertSqlSafe, FromRow};
 use suanpan_event::{
     AppId, AssignedSlot, Attribute, AttributeTerms, AttributeType, Personal, PlanMode, PlanStatus,
     PlannedEvent, PlannedUse,
 };
 
 use crate::Result;
-use crate::load::{app_id, unreadable};
+use crate::database::Db;
+use crate::load::{app_id, small, unreadable};
+
+/// The columns of [`AttributeRow`] and of [`UseRow`]. The driver of both databases takes no truth values from
+/// SQLite, so they are read as numbers.
+const ATTRIBUTE: &str = "a.app_id, a.name, a.kind, a.title, a.description, a.status, a.personal,
+    CASE WHEN a.common THEN 1 ELSE 0 END AS common, CASE WHEN a.many_values THEN 1 ELSE 0 END AS many_values,
+    a.allowed, a.min, a.max, a.pattern, a.slot, a.since";
+const USE: &str = "u.app_id, u.event, u.attribute, CASE WHEN u.required THEN 1 ELSE 0 END AS required";
 
 /// The attributes of the apps that changed since a revision, sorted by name.
-pub(crate) async fn changed_attributes(
-    conn: &mut SqliteConnection,
-    since: i64,
-) -> Result<BTreeMap<AppId, Vec<Attribute>>> {
-    let rows: Vec<AttributeRow> = sqlx::query_as(
-        "SELECT a.* FROM attributes a JOIN apps ON apps.id = a.app_id
-         WHERE apps.revision > $1 AND apps.deleted_ms IS NULL",
-    )
-    .bind(since)
-    .fetch_all(conn)
-    .await?;
+pub(crate) async fn changed_attributes(conn: &mut Db, since: i64) -> Result<BTreeMap<AppId, Vec<Attribute>>> {
+    let sql = format!(
+        "SELECT {ATTRIBUTE} FROM attributes a JOIN apps ON apps.id = a.app_id
+         WHERE apps.revision > $1 AND apps.deleted_ms IS NULL"
+    );
+    let rows: Vec<AttributeRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(conn).await?;
     let mut by_app: BTreeMap<AppId, Vec<Attribute>> = BTreeMap::new();
     for row in rows {
         by_app.entry(app_id(row.app_id.clone())?).or_default().push(row.attribute()?);
@@ -34,19 +37,15 @@ pub(crate) async fn changed_attributes(
 }
 
 /// The attributes of one app, in no particular order.
-pub(crate) async fn attributes(conn: &mut SqliteConnection, app_id: &AppId) -> Result<Vec<Attribute>> {
-    let rows: Vec<AttributeRow> = sqlx::query_as("SELECT * FROM attributes WHERE app_id = $1")
-        .bind(app_id.as_str())
-        .fetch_all(conn)
-        .await?;
+pub(crate) async fn attributes(conn: &mut Db, app_id: &AppId) -> Result<Vec<Attribute>> {
+    let sql = format!("SELECT {ATTRIBUTE} FROM attributes a WHERE app_id = $1");
+    let rows: Vec<AttributeRow> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(app_id.as_str()).fetch_all(conn).await?;
     rows.into_iter().map(AttributeRow::attribute).collect()
 }
 
 /// The planned events of the apps that changed since a revision.
-pub(crate) async fn changed_events(
-    conn: &mut SqliteConnection,
-    since: i64,
-) -> Result<BTreeMap<AppId, Vec<PlannedEvent>>> {
+pub(crate) async fn changed_events(conn: &mut Db, since: i64) -> Result<BTreeMap<AppId, Vec<PlannedEvent>>> {
     let events: Vec<EventRow> = sqlx::query_as(
         "SELECT e.* FROM planned_events e JOIN apps ON apps.id = e.app_id
          WHERE apps.revision > $1 AND apps.deleted_ms IS NULL",
@@ -54,31 +53,27 @@ pub(crate) async fn changed_events(
     .bind(since)
     .fetch_all(&mut *conn)
     .await?;
-    let uses: Vec<UseRow> = sqlx::query_as(
-        "SELECT u.* FROM planned_uses u JOIN apps ON apps.id = u.app_id
-         WHERE apps.revision > $1 AND apps.deleted_ms IS NULL ORDER BY u.place",
-    )
-    .bind(since)
-    .fetch_all(conn)
-    .await?;
+    let sql = format!(
+        "SELECT {USE} FROM planned_uses u JOIN apps ON apps.id = u.app_id
+         WHERE apps.revision > $1 AND apps.deleted_ms IS NULL ORDER BY u.place"
+    );
+    let uses: Vec<UseRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(since).fetch_all(conn).await?;
     together(events, uses)
 }
 
 /// The planned events of one app, in no particular order.
-pub(crate) async fn events(conn: &mut SqliteConnection, app_id: &AppId) -> Result<Vec<PlannedEvent>> {
+pub(crate) async fn events(conn: &mut Db, app_id: &AppId) -> Result<Vec<PlannedEvent>> {
     let events: Vec<EventRow> = sqlx::query_as("SELECT * FROM planned_events WHERE app_id = $1")
         .bind(app_id.as_str())
         .fetch_all(&mut *conn)
         .await?;
-    let uses: Vec<UseRow> = sqlx::query_as("SELECT * FROM planned_uses WHERE app_id = $1 ORDER BY place")
-        .bind(app_id.as_str())
-        .fetch_all(conn)
-        .await?;
+    let sql = format!("SELECT {USE} FROM planned_uses u WHERE app_id = $1 ORDER BY place");
+    let uses: Vec<UseRow> = sqlx::query_as(AssertSqlSafe(sql)).bind(app_id.as_str()).fetch_all(conn).await?;
     Ok(together(events, uses)?.remove(app_id).unwrap_or_default())
 }
 
 /// What the plan of one app does.
-pub(crate) async fn mode(conn: &mut SqliteConnection, app_id: &AppId) -> Result<PlanMode> {
+pub(crate) async fn mode(conn: &mut Db, app_id: &AppId) -> Result<PlanMode> {
     let mode: String = sqlx::query_scalar("SELECT plan_mode FROM apps WHERE id = $1")
         .bind(app_id.as_str())
         .fetch_one(conn)
@@ -95,28 +90,30 @@ struct AttributeRow {
     description: String,
     status: String,
     personal: String,
-    common: bool,
-    many_values: bool,
+    common: i64,
+    many_values: i64,
     allowed: String,
     min: Option<String>,
     max: Option<String>,
     pattern: Option<String>,
     slot: Option<String>,
-    since: Option<u32>,
+    since: Option<i64>,
 }
 
 impl AttributeRow {
     fn attribute(self) -> Result<Attribute> {
         let slot = match self.slot.zip(self.since) {
-            Some((slot, since)) => Some(AssignedSlot { slot: slot.parse().map_err(unreadable)?, since }),
+            Some((slot, since)) => {
+                Some(AssignedSlot { slot: slot.parse().map_err(unreadable)?, since: small(since)? })
+            }
             None => None,
         };
         let terms = AttributeTerms {
             description: self.description,
             status: named(&self.status, &PlanStatus::ALL, PlanStatus::name)?,
             personal: named(&self.personal, &Personal::ALL, Personal::name)?,
-            common: self.common,
-            many_values: self.many_values,
+            common: self.common != 0,
+            many_values: self.many_values != 0,
             allowed: json(&self.allowed)?,
             min: self.min.as_deref().map(json).transpose()?,
             max: self.max.as_deref().map(json).transpose()?,
@@ -141,13 +138,13 @@ struct UseRow {
     app_id: String,
     event: String,
     attribute: String,
-    required: bool,
+    required: i64,
 }
 
 fn together(events: Vec<EventRow>, uses: Vec<UseRow>) -> Result<BTreeMap<AppId, Vec<PlannedEvent>>> {
     let mut used: HashMap<(String, String), Vec<PlannedUse>> = HashMap::new();
     for row in uses {
-        let one = PlannedUse { name: row.attribute, required: row.required };
+        let one = PlannedUse { name: row.attribute, required: row.required != 0 };
         used.entry((row.app_id, row.event)).or_default().push(one);
     }
     let mut by_app: BTreeMap<AppId, Vec<PlannedEvent>> = BTreeMap::new();

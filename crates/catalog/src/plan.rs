@@ -1,11 +1,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 use suanpan_event::{AppId, PlanMode, PlannedEvent, built_in};
 
+use crate::database::Db;
 use crate::error::nearest;
 use crate::limits::check_room;
+use crate::load::storable;
 use crate::{AppView, Catalog, CatalogError, NewAttribute, Result, attributes, load_plan};
 
 /// A whole tracking plan.
@@ -235,7 +236,7 @@ fn by_name<T>(list: &[T], name: fn(&T) -> &str) -> BTreeMap<&str, &T> {
     list.iter().map(|one| (name(one), one)).collect()
 }
 
-async fn store_mode(db: &mut SqliteConnection, app_id: &AppId, mode: PlanMode) -> Result<()> {
+async fn store_mode(db: &mut Db, app_id: &AppId, mode: PlanMode) -> Result<()> {
     sqlx::query("UPDATE apps SET plan_mode = $1 WHERE id = $2")
         .bind(mode.name())
         .bind(app_id.as_str())
@@ -244,7 +245,7 @@ async fn store_mode(db: &mut SqliteConnection, app_id: &AppId, mode: PlanMode) -
     Ok(())
 }
 
-async fn store_event(db: &mut SqliteConnection, app_id: &AppId, event: &PlannedEvent) -> Result<()> {
+async fn store_event(db: &mut Db, app_id: &AppId, event: &PlannedEvent) -> Result<()> {
     delete_event(db, app_id, &event.name).await?;
     sqlx::query(
         "INSERT INTO planned_events (app_id, name, title, description, status) VALUES ($1, $2, $3, $4, $5)",
@@ -272,10 +273,10 @@ async fn store_event(db: &mut SqliteConnection, app_id: &AppId, event: &PlannedE
 }
 
 /// Whether it was there.
-async fn delete_event(db: &mut SqliteConnection, app_id: &AppId, name: &str) -> Result<bool> {
+async fn delete_event(db: &mut Db, app_id: &AppId, name: &str) -> Result<bool> {
     let deleted = sqlx::query("DELETE FROM planned_events WHERE app_id = $1 AND name = $2")
         .bind(app_id.as_str())
-        .bind(name)
+        .bind(storable(name).as_ref())
         .execute(db)
         .await?;
     Ok(deleted.rows_affected() > 0)

@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 use suanpan_event::AppId;
 
 use crate::apps::now_ms;
+use crate::database::Db;
 use crate::limits::check_room;
+use crate::load::storable;
 use crate::{Catalog, CatalogError, Result};
 
 /// A rule to be saved.
@@ -26,6 +28,7 @@ pub struct StoredRule {
     /// What people call it now; titles are not versioned.
     pub title: String,
     /// From 1, growing by one with each body saved.
+    #[sqlx(try_from = "i64")]
     pub version: u32,
     /// JSON text, as it was saved.
     pub body: String,
@@ -36,10 +39,11 @@ pub struct StoredRule {
 /// What is there of a rule before it is saved.
 #[derive(FromRow)]
 struct Present {
+    #[sqlx(try_from = "i64")]
     newest: u32,
     body: String,
     created_ms: i64,
-    is_deleted: bool,
+    deleted_ms: Option<i64>,
 }
 
 impl Catalog {
@@ -58,7 +62,7 @@ impl Catalog {
         let mut change = self.change().await?;
         change.expect_app(app_id).await?;
         let present = present(change.db(), app_id, &new.name).await?;
-        if present.as_ref().is_none_or(|p| p.is_deleted) {
+        if present.as_ref().is_none_or(|p| p.deleted_ms.is_some()) {
             self.check_room_for_rule(change.db(), app_id).await?;
         }
         let (version, created_ms, is_new) = match &present {
@@ -91,9 +95,9 @@ impl Catalog {
                AND v.version = COALESCE($3, r.newest)",
         )
         .bind(app_id.as_str())
-        .bind(name)
-        .bind(version)
-        .fetch_optional(self.pool())
+        .bind(storable(name).as_ref())
+        .bind(version.map(i64::from))
+        .fetch_optional(&mut self.look().await?)
         .await?;
         match found {
             Some(rule) => Ok(rule),
@@ -114,7 +118,7 @@ impl Catalog {
              WHERE r.app_id = $1 AND r.deleted_ms IS NULL ORDER BY r.name",
         )
         .bind(app_id.as_str())
-        .fetch_all(self.pool())
+        .fetch_all(&mut self.look().await?)
         .await?)
     }
 
@@ -130,8 +134,8 @@ impl Catalog {
              WHERE r.app_id = $1 AND r.name = $2 AND r.deleted_ms IS NULL ORDER BY v.version DESC",
         )
         .bind(app_id.as_str())
-        .bind(name)
-        .fetch_all(self.pool())
+        .bind(storable(name).as_ref())
+        .fetch_all(&mut self.look().await?)
         .await?;
         if versions.is_empty() { Err(self.unknown_rule(app_id, name, None).await?) } else { Ok(versions) }
     }
@@ -149,7 +153,7 @@ impl Catalog {
         )
         .bind(now_ms())
         .bind(app_id.as_str())
-        .bind(name)
+        .bind(storable(name).as_ref())
         .execute(change.db())
         .await?;
         if deleted.rows_affected() == 0 {
@@ -163,7 +167,7 @@ impl Catalog {
         )
         .bind(app_id.as_str())
         .bind(i64::try_from(self.limits().deleted_rules_kept).unwrap_or(i64::MAX))
-        .bind(name)
+        .bind(storable(name).as_ref())
         .execute(change.db())
         .await?;
         change.commit().await
@@ -177,11 +181,11 @@ impl Catalog {
     pub async fn restore_rule(&self, app_id: &AppId, name: &str) -> Result<StoredRule> {
         let mut change = self.change().await?;
         change.expect_app(app_id).await?;
-        if present(change.db(), app_id, name).await?.is_some_and(|p| p.is_deleted) {
+        if present(change.db(), app_id, name).await?.is_some_and(|p| p.deleted_ms.is_some()) {
             self.check_room_for_rule(change.db(), app_id).await?;
             sqlx::query("UPDATE rules SET deleted_ms = NULL WHERE app_id = $1 AND name = $2")
                 .bind(app_id.as_str())
-                .bind(name)
+                .bind(storable(name).as_ref())
                 .execute(change.db())
                 .await?;
         }
@@ -189,7 +193,7 @@ impl Catalog {
         self.rule(app_id, name, None).await
     }
 
-    async fn check_room_for_rule(&self, db: &mut SqliteConnection, app_id: &AppId) -> Result<()> {
+    async fn check_room_for_rule(&self, db: &mut Db, app_id: &AppId) -> Result<()> {
         let rules = sqlx::query_scalar("SELECT count(*) FROM rules WHERE app_id = $1 AND deleted_ms IS NULL")
             .bind(app_id.as_str())
             .fetch_one(db)
@@ -198,10 +202,10 @@ impl Catalog {
     }
 
     async fn unknown_rule(&self, app_id: &AppId, name: &str, version: Option<u32>) -> Result<CatalogError> {
-        let known: Vec<(String, u32)> =
+        let known: Vec<(String, i64)> =
             sqlx::query_as("SELECT name, newest FROM rules WHERE app_id = $1 AND deleted_ms IS NULL")
                 .bind(app_id.as_str())
-                .fetch_all(self.pool())
+                .fetch_all(&mut self.look().await?)
                 .await?;
         let newest = known.iter().find(|(known, _)| known == name).map(|(_, newest)| newest.to_string());
         Ok(match (version, newest) {
@@ -225,20 +229,20 @@ fn check_body(body: &str, bytes_max: usize) -> Result<()> {
     }
 }
 
-async fn present(db: &mut SqliteConnection, app_id: &AppId, name: &str) -> Result<Option<Present>> {
+async fn present(db: &mut Db, app_id: &AppId, name: &str) -> Result<Option<Present>> {
     Ok(sqlx::query_as(
-        "SELECT r.newest, v.body, v.created_ms, r.deleted_ms IS NOT NULL AS is_deleted
+        "SELECT r.newest, v.body, v.created_ms, r.deleted_ms
          FROM rules r JOIN rule_versions v
            ON v.app_id = r.app_id AND v.name = r.name AND v.version = r.newest
          WHERE r.app_id = $1 AND r.name = $2",
     )
     .bind(app_id.as_str())
-    .bind(name)
+    .bind(storable(name).as_ref())
     .fetch_optional(db)
     .await?)
 }
 
-async fn store_head(db: &mut SqliteConnection, app_id: &AppId, rule: &StoredRule) -> Result<()> {
+async fn store_head(db: &mut Db, app_id: &AppId, rule: &StoredRule) -> Result<()> {
     sqlx::query(
         "INSERT INTO rules (app_id, name, title, newest) VALUES ($1, $2, $3, $4)
          ON CONFLICT (app_id, name) DO UPDATE
@@ -247,19 +251,19 @@ async fn store_head(db: &mut SqliteConnection, app_id: &AppId, rule: &StoredRule
     .bind(app_id.as_str())
     .bind(&rule.name)
     .bind(&rule.title)
-    .bind(rule.version)
+    .bind(i64::from(rule.version))
     .execute(db)
     .await?;
     Ok(())
 }
 
-async fn store_version(db: &mut SqliteConnection, app_id: &AppId, rule: &StoredRule) -> Result<()> {
+async fn store_version(db: &mut Db, app_id: &AppId, rule: &StoredRule) -> Result<()> {
     sqlx::query(
         "INSERT INTO rule_versions (app_id, name, version, body, created_ms) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(app_id.as_str())
     .bind(&rule.name)
-    .bind(rule.version)
+    .bind(i64::from(rule.version))
     .bind(&rule.body)
     .bind(rule.created_ms)
     .execute(db)

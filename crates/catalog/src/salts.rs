@@ -1,6 +1,7 @@
 use jiff::civil::Date;
 use rand::Rng as _;
 
+use crate::database::Kind;
 use crate::load::unreadable;
 use crate::{Catalog, Result};
 
@@ -8,7 +9,7 @@ use crate::{Catalog, Result};
 pub type Salt = [u8; 32];
 
 impl Catalog {
-    /// The salts of two days in a row, the same for all processes that share the file, made now if
+    /// The salts of two days in a row, the same for all processes that share the catalog, made now if
     /// nobody asked before. Those of the days before are deleted for good. Snapshots don't show it.
     ///
     /// # Errors
@@ -16,8 +17,10 @@ impl Catalog {
     pub async fn salts(&self, today: Date, tomorrow: Date) -> Result<[Salt; 2]> {
         let mut change = self.change().await?;
         // Zeroes take the place of what is deleted. A copy may stay in the write-ahead log until
-        // its pages are written anew.
-        sqlx::query("PRAGMA secure_delete = ON").execute(change.db()).await?;
+        // its pages are written anew; in PostgreSQL, in the table until its next vacuum too.
+        if change.db().kind() == Kind::Sqlite {
+            sqlx::query("PRAGMA secure_delete = ON").execute(change.db()).await?;
+        }
         sqlx::query("DELETE FROM salts WHERE day < $1").bind(today.to_string()).execute(change.db()).await?;
         let mut salts = [Salt::default(); 2];
         for (day, salt) in [today, tomorrow].into_iter().zip(&mut salts) {

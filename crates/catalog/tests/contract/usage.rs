@@ -1,3 +1,4 @@
+use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 use suanpan_catalog::Usage;
 
@@ -40,6 +41,18 @@ async fn another_month_begins_at_nothing_and_old_ones_are_forgotten() {
     assert!(c.usage_totals(date(2026, 12, 1)).await.unwrap().is_empty());
     assert!(c.usage(&shop, date(2025, 10, 1)).await.unwrap().is_empty(), "more than 400 days ago");
     assert_eq!(c.usage(&shop, TODAY).await.unwrap(), [(TODAY, 1)]);
+}
+
+#[tokio::test]
+async fn many_entries_and_entries_of_one_day_add_up() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let c = &shelf.catalog;
+    c.add_usage(&[]).await.unwrap();
+    let used: Vec<_> = (0..2500).map(|n| (shop.clone(), TODAY.saturating_sub((n % 3).days()), 2)).collect();
+    c.add_usage(&used).await.unwrap();
+    let days = c.usage(&shop, TODAY).await.unwrap();
+    assert_eq!(days.iter().map(|(_, events)| events).sum::<u64>(), 5000);
+    assert_eq!(c.usage_totals(TODAY).await.unwrap()[&shop], Usage { day: 1668, month: 5000 });
 }
 
 #[tokio::test]

@@ -112,3 +112,13 @@ async fn deleted_apps_count_towards_the_limit() {
     shelf.catalog.delete_app(&first).await.unwrap();
     assert_full(shelf.catalog.create_app(new_app("three", "UTC")).await, "apps_max");
 }
+
+/// The machine that reads the catalog may know fewer time zones than the one that wrote it.
+#[tokio::test]
+async fn an_app_with_a_forgotten_time_zone_keeps_working() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    shelf.place.raw("UPDATE apps SET time_zone = 'Mars/Olympus'").await;
+    let snapshot = shelf.neighbour().await.snapshot();
+    let view = snapshot.app(&shop).unwrap();
+    assert_eq!((view.time_zone.as_str(), view.zone.iana_name()), ("Mars/Olympus", Some("UTC")));
+}

@@ -122,3 +122,19 @@ async fn the_oldest_deleted_rules_go_with_their_versions() {
     assert_eq!(c.restore_rule(&shop, "a").await.unwrap().version, 2);
     assert_eq!(c.save_rule(&shop, rule("b", "3")).await.unwrap().version, 1);
 }
+
+/// PostgreSQL's texts can't have a zero character: asked for one, it must not look like a failing database.
+#[tokio::test]
+async fn a_name_that_no_database_can_hold_is_an_unknown_one() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let c = &shelf.catalog;
+    assert_not_found(c.rule(&shop, "a\0b", None).await, "rule", None);
+    assert_not_found(c.rule_versions(&shop, "a\0b").await, "rule", None);
+    assert_not_found(c.delete_rule(&shop, "a\0b").await, "rule", None);
+    assert_not_found(c.restore_rule(&shop, "a\0b").await, "rule", None);
+    assert_not_found(c.remove_attribute(&shop, "a\0b").await, "attribute", None);
+    assert_not_found(c.remove_event(&shop, "a\0b").await, "event", None);
+    let job = c.start_replay(&shop, "a\0b").await.unwrap();
+    c.end_replay(job.id, suanpan_catalog::ReplayState::Failed, "a\0b").await.unwrap();
+    assert_eq!(c.replay(&shop, job.id).await.unwrap().problem, "a\u{fffd}b");
+}

@@ -45,10 +45,10 @@ async fn reopening_keeps_everything_and_migrates_nothing_twice() {
     let secret = fill(&shelf.catalog).await;
     let expected = content(&shelf.catalog, &secret).await;
     assert!(expected.contains("price") && expected.contains("may_report_old: true"));
-    let Shelf { catalog, folder } = shelf;
+    let Shelf { catalog, place } = shelf;
     drop(catalog);
     for _ in 0..2 {
-        let reopened = Catalog::open(&file(folder.path())).await.unwrap();
+        let reopened = Catalog::open(&place.file()).await.unwrap();
         assert_eq!(content(&reopened, &secret).await, expected);
     }
 }
@@ -61,7 +61,7 @@ async fn a_crash_loses_nothing_that_was_reported_as_done() {
     let expected = content(&shelf.catalog, &secret).await;
 
     let after_crash = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(shelf.folder.path()).unwrap() {
+    for entry in fs::read_dir(shelf.place.0.path()).unwrap() {
         let entry = entry.unwrap();
         // The shared-memory index dies with the machine and is rebuilt.
         if !entry.file_name().to_str().unwrap().ends_with("-shm") {
@@ -70,6 +70,38 @@ async fn a_crash_loses_nothing_that_was_reported_as_done() {
     }
     let recovered = Catalog::open(&file(after_crash.path())).await.unwrap();
     assert_eq!(content(&recovered, &secret).await, expected);
+}
+
+#[tokio::test]
+async fn the_text_of_a_key_is_nowhere_on_disk() {
+    let (shelf, shop) = Shelf::with_shop().await;
+    let (info, secret) = shelf.catalog.create_key(&shop, NewKey::new(KeyKind::Write)).await.unwrap();
+    let random_part = &secret.expose()[info.first_characters.len()..];
+
+    let mut hints_found = 0;
+    for entry in fs::read_dir(shelf.place.0.path()).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let contains = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        assert!(!contains(random_part));
+        hints_found += usize::from(contains(&info.first_characters));
+    }
+    assert!(hints_found > 0, "the files that were searched hold the key's row");
+}
+
+#[tokio::test]
+async fn a_backup_is_a_catalog_of_its_own() {
+    let shelf = Shelf::new().await;
+    let secret = fill(&shelf.catalog).await;
+    let expected = content(&shelf.catalog, &secret).await;
+    let copy = shelf.place.0.path().join("copy.db");
+    assert!(shelf.catalog.back_up(&copy).await.unwrap());
+    create(&shelf.catalog, "later").await;
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(content(&Catalog::open(&copy).await.unwrap(), &secret).await, expected);
+    assert!(
+        matches!(shelf.catalog.back_up(&copy).await, Err(CatalogError::Open { .. })),
+        "nothing is overwritten"
+    );
 }
 
 #[tokio::test]
@@ -87,6 +119,19 @@ async fn files_and_folders_are_for_the_owner_alone() {
     }
 }
 
+/// The driver is told the file by a URL, in which some characters mean something.
+#[tokio::test]
+async fn any_path_is_a_place_for_a_catalog() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a b?c#d", "100%25", "..x", "价格", "a&b=c;d'e\"f"] {
+        let file = folder.path().join(name).join("catalog.db");
+        create(&Catalog::open(&file).await.unwrap(), "shop").await;
+        assert!(file.is_file());
+        assert_eq!(Catalog::open(&file).await.unwrap().snapshot().apps().count(), 1, "{name}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
+}
+
 #[tokio::test]
 async fn what_is_no_catalog_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,8 +144,9 @@ async fn what_is_no_catalog_is_refused() {
 #[tokio::test]
 async fn a_file_of_a_newer_program_is_refused() {
     let (shelf, _) = Shelf::with_shop().await;
-    let mut later =
-        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(shelf.file())).await.unwrap();
+    let mut later = SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(shelf.place.file()))
+        .await
+        .unwrap();
     sqlx::query(
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
          VALUES (9999, 'later', TRUE, x'00', 0)",
@@ -108,20 +154,7 @@ async fn a_file_of_a_newer_program_is_refused() {
     .execute(&mut later)
     .await
     .unwrap();
-    assert!(matches!(Catalog::open(&shelf.file()).await, Err(CatalogError::Migrate(_))));
-}
-
-/// The machine that reads the file may know fewer time zones than the one that wrote it.
-#[tokio::test]
-async fn an_app_with_a_forgotten_time_zone_keeps_working() {
-    let (shelf, shop) = Shelf::with_shop().await;
-    let mut other =
-        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(shelf.file())).await.unwrap();
-    sqlx::query("UPDATE apps SET time_zone = 'Mars/Olympus'").execute(&mut other).await.unwrap();
-    let reopened = Catalog::open(&shelf.file()).await.unwrap();
-    let snapshot = reopened.snapshot();
-    let view = snapshot.app(&shop).unwrap();
-    assert_eq!((view.time_zone.as_str(), view.zone.iana_name()), ("Mars/Olympus", Some("UTC")));
+    assert!(matches!(Catalog::open(&shelf.place.file()).await, Err(CatalogError::Migrate(_))));
 }
 
 /// A file of the first version of the tables, with attributes in their columns.

@@ -1,4 +1,4 @@
-use suanpan_catalog::{AppSettings, CatalogLimits, IpPolicy, SettingsChange};
+use suanpan_catalog::{AppSettings, CatalogLimits, IpPolicy, RETENTION_DAYS_MAX, SettingsChange};
 
 use crate::{Shelf, assert_full, assert_invalid, assert_not_found, create, until};
 
@@ -17,6 +17,7 @@ async fn settings_begin_with_defaults_and_change_one_by_one() {
         ip: Some(IpPolicy::Drop),
         events_per_second: Some(Some(500)),
         events_per_month: Some(Some(u64::from(u32::MAX) * 4)),
+        retention_days: Some(Some(90)),
         ..SettingsChange::default()
     };
     shelf.catalog.update_settings(&shop, change).await.unwrap();
@@ -25,6 +26,7 @@ async fn settings_begin_with_defaults_and_change_one_by_one() {
     let expected = AppSettings {
         ip: IpPolicy::Drop,
         events_per_month: Some(u64::from(u32::MAX) * 4),
+        retention_days: Some(90),
         ..AppSettings::default()
     };
     assert_eq!(now, expected);
@@ -61,6 +63,10 @@ async fn wrong_settings_change_nothing() {
     assert_invalid(c.update_settings(&shop, zero).await, "events_per_day");
     let huge = SettingsChange { events_per_day: Some(Some(u64::MAX)), ..SettingsChange::default() };
     assert_invalid(c.update_settings(&shop, huge).await, "events_per_day");
+    for days in [0, RETENTION_DAYS_MAX + 1] {
+        let wrong = SettingsChange { retention_days: Some(Some(days)), ..SettingsChange::default() };
+        assert_invalid(c.update_settings(&shop, wrong).await, "retention_days");
+    }
     let unknown = c.update_settings(&"shp".parse().unwrap(), SettingsChange::default()).await;
     assert_not_found(unknown, "app", Some("shop"));
     assert_eq!(c.snapshot().app(&shop).unwrap().settings, AppSettings::default());
