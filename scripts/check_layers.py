@@ -22,22 +22,32 @@ MAY_USE = {
     "log": [],
     "pipeline": ["event", "catalog", "log", "warehouse"],
     "warehouse": ["event"],
+    "accounts": ["event", "catalog", "log", "warehouse"],
     "rules": ["event"],
     "answers": ["event", "catalog", "rules", "warehouse"],
-    "server": ["event", "wire", "catalog", "gateway", "log", "pipeline", "warehouse", "rules", "answers"],
-    "app": ["sdk", "event", "catalog", "gateway", "log", "pipeline", "warehouse", "rules", "answers", "server"],
+    "server": ["event", "wire", "catalog", "gateway", "log", "pipeline", "warehouse", "accounts", "rules", "answers"],
+    "app": ["sdk", "event", "catalog", "gateway", "log", "pipeline", "warehouse", "accounts", "rules", "answers", "server"],
+    # Starts real components for tests.
+    "parts": [],
     # They drive the real binary from outside.
-    "journey": ["event"],
+    "journey": ["event", "parts"],
     "bench": ["event", "wire", "sdk"],
 }
 # What tests may use besides: golden SQL runs on the engine, the SDK reports to a real gateway.
-TESTS_MAY_USE = {"rules": ["warehouse"], "sdk": ["catalog", "gateway"]}
+TESTS_MAY_USE = {
+    "rules": ["warehouse"],
+    "sdk": ["catalog", "gateway"],
+    # What is audited was brought in by a real pipeline.
+    "accounts": ["pipeline"],
+    **{crate: ["parts"] for crate in ("catalog", "log", "pipeline", "warehouse", "app")},
+}
 
 # Libraries that give a right to do I/O -> the crates that have it. Tests are free.
 ONLY_IN = {
     ("axum", "hyper", "hyper-util", "tower-http", "utoipa"): ["gateway", "server", "app", "bench"],
     ("reqwest", "rustls"): ["sdk", "warehouse", "app", "journey", "bench"],
     ("sqlx",): ["catalog"],
+    ("rdkafka",): ["log"],
     ("arrow-array", "arrow-schema", "arrow-ipc", "libloading"): ["warehouse"],
     ("clap", "anyhow"): ["app", "journey", "bench"],
 }
@@ -55,6 +65,7 @@ MUST_NOT_SAY = {
     ],
     "log": [(r"clickhouse", "log must not know what its records are for")],
     "answers": [(r"(?-i:\bSELECT\s)", "answers must not know SQL text")],
+    "accounts": [(r"(?-i:\bSELECT\s)", "accounts must not know SQL text")],
     "server": [(r"(?-i:\bSELECT\s)", "server must not know storage details")],
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::kafka_guard::Guard;
 use crate::part::Started;
 use crate::{Caretaker, Part, cache_dir, free_ports};
 
@@ -26,6 +27,7 @@ const JAVA_OPTIONS: [&str; 4] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", 
 #[derive(Debug)]
 pub struct Kafka {
     ports: Vec<Ports>,
+    guard: Option<Guard>,
     nodes: Mutex<Vec<Option<Part>>>,
     caretaker: Arc<Caretaker>,
     folder: TempDir,
@@ -44,9 +46,21 @@ impl Kafka {
     /// Java or Kafka's jars are missing, or a broker does not start.
     pub fn start(nodes: u8) -> Self {
         assert!(nodes == 1 || nodes == 3, "one broker, or three");
+        Self::start_with(nodes, Guard::none)
+    }
+
+    /// Starts one broker that takes TLS with a password only: see [`Self::client_settings`].
+    ///
+    /// # Panics
+    /// As for [`Self::start`].
+    pub fn start_guarded() -> Self {
+        Self::start_with(1, Guard::make)
+    }
+
+    fn start_with(nodes: u8, guard: fn(&Path) -> Option<Guard>) -> Self {
         let mut last_words = String::new();
         for _ in 0..START_TRIES {
-            match Self::try_start(nodes) {
+            match Self::try_start(nodes, guard) {
                 Ok(kafka) => return kafka,
                 Err(words) => last_words = words,
             }
@@ -64,6 +78,11 @@ impl Kafka {
     pub fn bootstrap(&self) -> String {
         let all: Vec<_> = self.ports.iter().map(|ports| format!("127.0.0.1:{}", ports.clients)).collect();
         all.join(",")
+    }
+
+    /// What librdkafka needs besides to be let in by a guarded broker; nothing for others.
+    pub fn client_settings(&self) -> Vec<(String, String)> {
+        self.guard.as_ref().map(Guard::client_settings).unwrap_or_default()
     }
 
     /// How many brokers it has, running or not.
@@ -112,13 +131,14 @@ impl Kafka {
         self.folder.path().join(format!("data-{node}"))
     }
 
-    fn try_start(nodes: u8) -> Result<Self, String> {
+    fn try_start(nodes: u8, guard: fn(&Path) -> Option<Guard>) -> Result<Self, String> {
         let ports = (0..nodes).map(|_| free_ports::<2>());
         let ports = ports.map(|[clients, controller]| Ports { clients, controller }).collect();
         let folder =
             tempfile::Builder::new().prefix("suanpan-kafka-").tempdir().expect("there is a temp folder");
         let caretaker = Arc::new(Caretaker::of(folder.path()));
-        let kafka = Self { ports, nodes: Mutex::default(), caretaker, folder };
+        let guard = guard(folder.path());
+        let kafka = Self { ports, guard, nodes: Mutex::default(), caretaker, folder };
         fs::write(kafka.folder.path().join("log4j2.properties"), LOG_SETTINGS).expect("the folder is new");
         for node in 1..=nodes {
             kafka.format(node);
@@ -195,10 +215,13 @@ impl Kafka {
             .zip(&self.ports)
             .map(|(node, ports)| format!("{node}@127.0.0.1:{}", ports.controller))
             .collect();
+        let protocol = self.guard.as_ref().map_or("PLAINTEXT", |_| Guard::PROTOCOL);
         let mut settings = format!(
             "process.roles=broker,controller\nnode.id={node}\ncontroller.quorum.voters={}\n\
-             listeners=PLAINTEXT://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{clients}\nlog.dirs={}\n",
+             listeners={protocol}://127.0.0.1:{clients},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners={protocol}://127.0.0.1:{clients}\n\
+             inter.broker.listener.name={protocol}\n\
+             listener.security.protocol.map=CONTROLLER:PLAINTEXT,{protocol}:{protocol}\nlog.dirs={}\n",
             voters.join(","),
             self.data_dir(node).display(),
         );
@@ -214,13 +237,12 @@ impl Kafka {
         for (name, count) in counts {
             writeln!(settings, "{name}={count}").expect("a string takes all");
         }
-        settings + SETTINGS
+        settings + SETTINGS + &self.guard.as_ref().map(Guard::broker_settings).unwrap_or_default()
     }
 }
 
 const SETTINGS: &str = "\
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
 offsets.topic.num.partitions=4
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0

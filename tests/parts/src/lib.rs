@@ -13,6 +13,7 @@
 mod cache;
 mod caretaker;
 mod kafka;
+mod kafka_guard;
 mod old_clickhouse;
 mod part;
 mod ports;
