@@ -6,11 +6,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import::ImportArgs;
 
+mod accounts;
 mod app_settings;
 mod dead_letter;
 mod live;
 mod plan;
+mod warehouse;
 
+pub use accounts::{ActorsCommand, AuditArgs, BackupArgs, DaysKept, RestoreArgs};
 pub use app_settings::{IpName, SettingsArgs};
 pub use dead_letter::{DeadLetterCommand, LearntCommand, Refused};
 pub use live::LiveArgs;
@@ -18,6 +21,7 @@ pub use plan::{
     AttributesCommand, EventsCommand, ModeName, PersonalName, PlanCommand, PlanForm, StatusName, Terms,
     TypeName,
 };
+pub use warehouse::{MigrateArgs, WarehouseCommand};
 
 /// Suanpan 算盘: custom-event analytics. Report events, define attributes and rules, ask.
 #[derive(Parser)]
@@ -31,12 +35,13 @@ pub struct Cli {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Run the server: gateway, pipeline, warehouse, answers and API in one process
+    /// Run the server: all of it in one process, or some roles of it
     #[command(after_help = "Examples:
   suanpan serve
   suanpan serve --listen 0.0.0.0:8765 --data-dir /var/lib/suanpan
   suanpan serve --config suanpan.toml --set pipeline.batch_age_ms=100
   SUANPAN_WAREHOUSE_URL=http://clickhouse:8123 suanpan serve
+  suanpan serve --roles gateway --config cluster.toml     # docs/cluster.md
 
 The first start makes the admin token; it stands in the file admin-token of the data folder.")]
     Serve(ServerArgs),
@@ -48,6 +53,15 @@ The first start makes the admin token; it stands in the file admin-token of the 
 Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     Engine(ServerArgs),
 
+    /// Make or change the tables of the configured ClickHouse or cluster, without a server
+    #[command(subcommand)]
+    #[command(after_help = "Examples:
+  suanpan warehouse migrate --plan --config cluster.toml     # says every statement, changes nothing
+  suanpan warehouse migrate --config cluster.toml
+
+Servers do the same when they start. Running it again is harmless. docs/cluster.md says more.")]
+    Warehouse(WarehouseCommand),
+
     /// Show the whole path on real events: start, report, ask
     #[command(after_help = "Examples:
   make demo                      # fetches the clickstream, then runs this
@@ -58,6 +72,7 @@ Prints the URL, the user and where the password stands; ends with Ctrl-C.")]
     #[command(after_help = "Examples:
   suanpan apps create shop --title 'Online shop' --time-zone Asia/Shanghai
   suanpan apps set shop --ip drop --allow-origin https://shop.example --events-per-day 1000000
+  suanpan apps set shop --retention-days 90     # says how many events go, and asks
   suanpan apps list")]
     Apps(WithServer<AppsCommand>),
 
@@ -142,6 +157,36 @@ before is not counted again.")]
   suanpan explain buyers.json --app shop")]
     Explain(ExplainArgs),
 
+    /// Compare log, ledger and tables, and name every difference
+    #[command(after_help = "Examples:
+  suanpan audit                                  # the last day
+  suanpan audit --from 2026-11-01 --to 2026-12-01 --app shop
+  suanpan audit --json | jq 'select(.kind == \"difference\")'
+
+Ends with 1 if there are differences. docs/audit.md says what is compared, and what to do.")]
+    Audit(AuditArgs),
+
+    /// See what is kept of a person, and delete it
+    #[command(after_help = "Examples:
+  suanpan actors show ann --app shop
+  suanpan actors delete ann --with-linked --follow --app shop
+  suanpan actors deletions --app shop")]
+    Actors(WithServer<ActorsCommand>),
+
+    /// Back up tables and catalog while the server runs
+    #[command(after_help = "Examples:
+  suanpan backup
+  suanpan backup --to /mnt/backups --name monday
+  suanpan backup --list
+
+docs/backup.md says what is in it and what is not.")]
+    Backup(BackupArgs),
+
+    /// Make a new data folder of a backup
+    #[command(after_help = "Example:
+  suanpan restore --from /mnt/backups/monday --data-dir new-data")]
+    Restore(RestoreArgs),
+
     /// Report the events of a file (CSV or NDJSON) through the gateway
     Import(ImportCommand),
 
@@ -183,6 +228,10 @@ pub struct ServerArgs {
     /// Folder of everything that must survive [default: suanpan-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+
+    /// What this process does, of gateway, pipeline, answers, server and watch [default: all]
+    #[arg(long, value_name = "ROLE,…")]
+    pub roles: Option<String>,
 }
 
 /// The demo's options.
@@ -281,6 +330,9 @@ pub enum AppsCommand {
         /// Its settings
         #[command(flatten)]
         settings: SettingsArgs,
+        /// Don't ask before events are removed
+        #[arg(long)]
+        yes: bool,
     },
     /// Delete an app; its events stay, and it can be restored
     Delete {

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 /// Names, units and meanings of all metrics, as Markdown.
 pub fn reference() -> String {
-    let stations: [(&str, &[(&str, &str)]); 6] = [
+    let stations: [(&str, &[(&str, &str)]); 7] = [
         ("server", suanpan_server::metrics::METRICS),
         ("gateway", suanpan_gateway::metrics::METRICS),
         ("log", suanpan_log::METRICS),
         ("pipeline", suanpan_pipeline::metrics::METRICS),
         ("warehouse", suanpan_warehouse::metrics::METRICS),
+        ("accounts", suanpan_accounts::metrics::METRICS),
         ("answers", suanpan_answers::metrics::METRICS),
     ];
     let mut page = String::from(

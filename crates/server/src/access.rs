@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, StatusCode};
 use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 use sha2::{Digest as _, Sha256};
-use suanpan_catalog::{Catalog, KeyKind};
+use suanpan_catalog::{AppView, Catalog, KeyKind};
 use suanpan_event::AppId;
 use suanpan_gateway::{Problem, credentials};
 
@@ -69,6 +71,13 @@ impl Access {
             }
             _ => Ok(app_id),
         }
+    }
+
+    /// An app that is there.
+    pub fn app_view(&self, app: &AppId) -> Result<Arc<AppView>, Problem> {
+        self.catalog.snapshot().app(app).cloned().ok_or_else(|| {
+            Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no app {:?}", app.as_str()))
+        })
     }
 
     /// Lets only the admin token pass, for something of one app.

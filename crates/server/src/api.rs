@@ -5,12 +5,13 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use suanpan_accounts::Accounts;
 use suanpan_answers::Answers;
 use suanpan_catalog::{AppView, Catalog};
 use suanpan_event::AppId;
 use suanpan_gateway::{Gateway, Problem};
-use suanpan_log::SegmentLog;
-use suanpan_pipeline::{PipelineConfig, Progress};
+use suanpan_log::EventLog;
+use suanpan_pipeline::PipelineConfig;
 use suanpan_warehouse::Warehouse;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -23,7 +24,7 @@ use crate::apps::AppBody;
 use crate::metrics::MetricsHandle;
 use crate::replays::Replays;
 use crate::{
-    AdminToken, ServerConfig, adopt, apps, ask, attributes, dead_letter, health, keys, learnt, live, metrics,
+    AdminToken, ServerConfig, actors, adopt, apps, ask, attributes, audit, backups, dead_letter, health, keys, learnt, live, metrics,
     people, plan, refused_requests, replay_jobs, report_docs, rules, settings, status, usage,
 };
 
@@ -35,28 +36,20 @@ pub struct Api {
     pub(crate) warehouse: Warehouse,
     /// What is kept beside the events at most.
     pub(crate) bounds: Arc<PipelineConfig>,
-    pub(crate) log: SegmentLog,
-    pub(crate) progress: Arc<Progress>,
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) accounts: Accounts,
 }
 
 impl Api {
     /// An API over these stations.
     pub fn new(
-        catalog: Catalog,
-        admin: AdminToken,
+        (catalog, admin): (Catalog, AdminToken),
         answers: Answers,
         (warehouse, bounds): (Warehouse, PipelineConfig),
-        log: (SegmentLog, Arc<Progress>),
+        log: Arc<dyn EventLog>,
+        accounts: Accounts,
     ) -> Self {
-        let (log, progress) = log;
-        Self {
-            access: Access { admin, catalog },
-            answers,
-            warehouse,
-            bounds: Arc::new(bounds),
-            log,
-            progress,
-        }
+        Self { access: Access { admin, catalog }, answers, warehouse, bounds: Arc::new(bounds), log, accounts }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -64,14 +57,41 @@ impl Api {
     }
 
     pub(crate) fn app_view(&self, app: &AppId) -> Result<Arc<AppView>, Problem> {
-        self.catalog().snapshot().app(app).cloned().ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no app {:?}", app.as_str()))
-        })
+        self.access.app_view(app)
     }
 
     pub(crate) fn app_body(&self, app: &AppId) -> Result<AppBody, Problem> {
         Ok(AppBody::from(self.app_view(app)?.as_ref()))
     }
+}
+
+/// What asking needs. Cheap to clone.
+#[derive(Clone)]
+pub struct Asking {
+    pub(crate) access: Access,
+    pub(crate) answers: Answers,
+}
+
+impl Asking {
+    /// Asking these answers.
+    pub fn new((catalog, admin): (Catalog, AdminToken), answers: Answers) -> Self {
+        Self { access: Access { admin, catalog }, answers }
+    }
+}
+
+/// What a process serves: what its roles need. Health and metrics are served by every process.
+#[derive(Clone)]
+pub struct Served {
+    /// Apps and keys, and who may do everything.
+    pub access: (Catalog, AdminToken),
+    /// Reporting, and what can be seen of reports as they come.
+    pub gateway: Option<Gateway>,
+    /// Asking.
+    pub asking: Option<Asking>,
+    /// Managing, with the gateway that takes refused events again.
+    pub managing: Option<(Api, Gateway)>,
+    /// What must answer for the process to be ready, where a role needs it.
+    pub warehouse: Option<Warehouse>,
 }
 
 #[derive(OpenApi)]
@@ -121,8 +141,8 @@ impl Modify for Keys {
 #[expect(dead_code, reason = "describes the gateway's endpoint")]
 fn report_events() {}
 
-fn described() -> OpenApiRouter<Api> {
-    OpenApiRouter::with_openapi(Description::openapi())
+fn managing() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
         .routes(routes!(apps::list, apps::create))
         .routes(routes!(apps::get, apps::change, apps::delete))
         .routes(routes!(apps::restore))
@@ -141,9 +161,6 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(rules::get, rules::save, rules::delete))
         .routes(routes!(rules::versions))
         .routes(routes!(rules::restore))
-        .routes(routes!(ask::answer))
-        .routes(routes!(ask::ask))
-        .routes(routes!(ask::explain))
         .routes(routes!(dead_letter::search))
         .routes(routes!(dead_letter::counts))
         .routes(routes!(dead_letter::get))
@@ -153,19 +170,43 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(learnt::list))
         .routes(routes!(adopt::adopt))
         .routes(routes!(people::links))
-        .routes(routes!(live::watch))
-        .routes(routes!(refused_requests::all))
-        .routes(routes!(refused_requests::of_app))
         .routes(routes!(usage::get))
         .routes(routes!(status::outcomes))
         .routes(routes!(status::status))
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
+        .routes(routes!(audit::audit))
+        .routes(routes!(audit::sums))
+        .routes(routes!(actors::show))
+        .routes(routes!(actors::deletions, actors::delete))
+        .routes(routes!(actors::deletion))
+        .routes(routes!(actors::retention))
+        .routes(routes!(backups::list, backups::start))
+        .routes(routes!(backups::get))
+}
+
+fn asking() -> OpenApiRouter<Asking> {
+    OpenApiRouter::new()
+        .routes(routes!(ask::answer))
+        .routes(routes!(ask::ask))
+        .routes(routes!(ask::explain))
+}
+
+/// What a gateway shows of the reports that come to it.
+fn watching() -> OpenApiRouter<Access> {
+    OpenApiRouter::new()
+        .routes(routes!(live::watch))
+        .routes(routes!(refused_requests::all))
+        .routes(routes!(refused_requests::of_app))
+}
+
+fn health() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(health::live)).routes(routes!(health::ready))
 }
 
 /// The OpenAPI document as JSON text, made from the handlers.
 pub fn openapi() -> String {
-    let mut openapi = described().into_openapi();
+    let mut openapi = Description::openapi();
+    let groups = [managing().into_openapi(), asking().into_openapi(), watching().into_openapi()];
+    groups.into_iter().chain([health().into_openapi()]).for_each(|group| openapi.merge(group));
     report_docs::describe(&mut openapi);
     report_docs::add_problems(&mut openapi);
     report_docs::open_planned_attributes(&mut openapi);
@@ -174,22 +215,37 @@ pub fn openapi() -> String {
     text
 }
 
-/// All routes: reporting, the API, its descriptions, health and metrics.
-pub fn router(api: Api, gateway: Gateway, metrics: MetricsHandle, config: &ServerConfig) -> Router {
-    let (routes, _described) = described().split_for_parts();
+/// The routes of what is served, its descriptions, health and metrics.
+pub fn router(served: Served, metrics: MetricsHandle, config: &ServerConfig) -> Router {
+    let (catalog, admin) = served.access;
+    let access = Access { admin, catalog };
     let text: Arc<str> = openapi().into();
     let serve_openapi =
         move || async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) };
-    let replays = Replays::new(api.catalog().clone(), api.warehouse.clone(), gateway.clone());
-    routes
-        .with_state(api)
+    let mut api = Router::new()
         .route("/api/openapi.json", get(serve_openapi))
-        .route("/api/rule.schema.json", get(async || Json(suanpan_rules::json_schema())))
-        .layer(Extension(replays))
-        .layer(Extension(gateway.live().clone()))
-        .layer(Extension(gateway.refused().clone()))
+        .route("/api/rule.schema.json", get(async || Json(suanpan_rules::json_schema())));
+    let mut reporting = Router::new();
+    if let Some((management, gateway)) = served.managing {
+        let replays = Replays::new(management.catalog().clone(), management.warehouse.clone(), gateway);
+        let routes: Router = managing().split_for_parts().0.with_state(management);
+        api = api.merge(routes.layer(Extension(replays)));
+    }
+    if let Some(questions) = served.asking {
+        let routes: Router = asking().split_for_parts().0.with_state(questions);
+        api = api.merge(routes);
+    }
+    if let Some(gateway) = served.gateway {
+        let routes: Router = watching().split_for_parts().0.with_state(access);
+        api = api.merge(
+            routes.layer(Extension(gateway.live().clone())).layer(Extension(gateway.refused().clone())),
+        );
+        reporting = suanpan_gateway::router(gateway);
+    }
+    let health: Router = health().split_for_parts().0;
+    api.merge(health.layer(Extension(health::Needs { warehouse: served.warehouse })))
         .layer(DefaultBodyLimit::max(config.api_body_bytes_max))
-        .merge(suanpan_gateway::router(gateway))
+        .merge(reporting)
         .route("/metrics", get(metrics::page).with_state(metrics))
         .route("/", get(async || Html(FRONT_PAGE)))
         .fallback(unknown_path)
@@ -201,7 +257,8 @@ pub fn router(api: Api, gateway: Gateway, metrics: MetricsHandle, config: &Serve
 const FRONT_PAGE: &str = include_str!("front_page.html");
 
 async fn unknown_path(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {}; GET /api/openapi.json lists what there is", uri.path());
+    let detail = format!("there is nothing at {}; GET /api/openapi.json lists what there is, of which a process serves what \
+         its roles need", uri.path());
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }
 

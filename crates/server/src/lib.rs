@@ -10,11 +10,14 @@
 //! time. This crate does not know how anything is stored.
 
 mod access;
+mod actors;
 mod adopt;
 mod api;
 mod apps;
 mod ask;
 mod attributes;
+mod audit;
+mod backups;
 mod config;
 mod connections;
 mod dead_letter;
@@ -48,7 +51,7 @@ mod words;
 pub use axum::Router;
 
 pub use access::{AdminToken, generate_admin_token};
-pub use api::{Api, openapi, router};
+pub use api::{Api, Asking, Served, openapi, router};
 pub use config::ServerConfig;
 pub use metrics::{MetricsHandle, install_recorder};
 pub use serve::{ServeError, bind, serve};

@@ -14,7 +14,7 @@ use suanpan_wire::Status;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 
-use crate::api::Api;
+use crate::access::Access;
 use crate::path::Path;
 use crate::problem::Reply;
 use crate::query::{QueryOf, fields, invalid};
@@ -83,18 +83,18 @@ fn status(name: &str) -> Reply<Status> {
         (status = 429, description = "Too many are watching; the limit is named."),
         (status = 503, description = "The server is stopping.")))]
 pub(crate) async fn watch(
-    State(api): State<Api>,
+    State(access): State<Access>,
     Extension(hub): Extension<LiveHub>,
     Path(app): Path<String>,
     headers: HeaderMap,
     query: QueryOf<LiveQuery>,
 ) -> Reply<Response> {
-    let app = api.access.read(&headers, &app)?;
-    api.app_view(&app)?;
+    let app = access.read(&headers, &app)?;
+    access.app_view(&app)?;
     let listener = hub.listen(&app, fields(query)?.filter()?)?;
     let mut heartbeat = interval(HEARTBEAT);
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let watch = Watch { api, app, headers, listener, heartbeat, is_new: true };
+    let watch = Watch { access, app, headers, listener, heartbeat, is_new: true };
     let told = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
@@ -108,7 +108,7 @@ pub(crate) async fn watch(
 
 /// One stream.
 struct Watch {
-    api: Api,
+    access: Access,
     app: AppId,
     headers: HeaderMap,
     listener: LiveListener,
@@ -132,7 +132,7 @@ impl Watch {
 
     /// A key that was revoked meanwhile, or whose app was deleted, shows nothing more.
     fn may_watch(&self) -> bool {
-        self.api.access.read(&self.headers, self.app.as_str()).is_ok() && self.api.app_view(&self.app).is_ok()
+        self.access.read(&self.headers, self.app.as_str()).is_ok() && self.access.app_view(&self.app).is_ok()
     }
 }
 

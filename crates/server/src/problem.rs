@@ -1,7 +1,9 @@
 use axum::http::StatusCode;
+use suanpan_accounts::AccountsError;
 use suanpan_answers::AskError;
 use suanpan_catalog::CatalogError;
 use suanpan_gateway::Problem;
+use suanpan_log::LogError;
 use suanpan_rules::RuleErrors;
 use suanpan_warehouse::WarehouseError;
 
@@ -13,6 +15,7 @@ pub(crate) fn catalog(error: CatalogError) -> Problem {
     match error {
         CatalogError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, "not_found", detail),
         CatalogError::Busy { .. } => Problem::new(StatusCode::CONFLICT, "busy", detail),
+        CatalogError::LeaseLost { .. } => Problem::new(StatusCode::CONFLICT, "busy", detail),
         CatalogError::Exists { .. } => Problem::new(StatusCode::CONFLICT, "exists", detail),
         CatalogError::Invalid { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
         CatalogError::LimitReached { limit, .. } => {
@@ -25,6 +28,12 @@ pub(crate) fn catalog(error: CatalogError) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "catalog_unavailable", detail).retry_after_s(5)
         }
     }
+}
+
+pub(crate) fn log(error: LogError) -> Problem {
+    tracing::warn!(%error, "the log can't be asked");
+    let detail = "the log does not answer just now; the server's messages say why";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", detail).retry_after_s(2)
 }
 
 pub(crate) fn rule(errors: &RuleErrors) -> Problem {
@@ -65,6 +74,30 @@ pub(crate) fn warehouse(error: &WarehouseError) -> Problem {
     tracing::error!(%error, "the warehouse refused a question");
     let detail = "the warehouse refused the question; the server's log says why";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+}
+
+pub(crate) fn accounts(error: AccountsError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        AccountsError::Catalog(error) => catalog(error),
+        AccountsError::Warehouse(error @ WarehouseError::BatchInvalid { .. }) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string())
+        }
+        AccountsError::Warehouse(error) => warehouse(&error),
+        AccountsError::Busy { .. } => Problem::new(StatusCode::CONFLICT, "busy", detail),
+        AccountsError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, "not_found", detail),
+        AccountsError::Invalid { .. } => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail),
+        AccountsError::Log(_) => {
+            tracing::warn!(%detail, "the log can't be reached");
+            let detail = "the log can't be reached just now; the server's log says why";
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "log_unavailable", detail).retry_after_s(5)
+        }
+        AccountsError::Damaged { .. } | AccountsError::Unheard | AccountsError::File { .. } => {
+            tracing::error!(%detail, "the accounts can't be kept");
+            let detail = "the server could not do it; its log says why";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+        }
+    }
 }
 
 /// The limit of one question that was hit.

@@ -6,7 +6,7 @@ use suanpan_event::AppId;
 use suanpan_gateway::{RefusedRequests, RefusedSource};
 use utoipa::ToSchema;
 
-use crate::api::Api;
+use crate::access::Access;
 use crate::path::Path;
 use crate::problem::Reply;
 
@@ -69,11 +69,11 @@ fn list(refused: &RefusedRequests, app: Option<&AppId>) -> Json<RefusedRequestsB
 #[utoipa::path(get, path = "/api/refused-requests", tag = "operation", security(("admin" = [])),
     responses((status = 200, body = RefusedRequestsBody)))]
 pub(crate) async fn all(
-    State(api): State<Api>,
+    State(access): State<Access>,
     Extension(refused): Extension<RefusedRequests>,
     headers: HeaderMap,
 ) -> Reply<Json<RefusedRequestsBody>> {
-    api.access.admin(&headers)?;
+    access.admin(&headers)?;
     Ok(list(&refused, None))
 }
 
@@ -81,12 +81,12 @@ pub(crate) async fn all(
 #[utoipa::path(get, path = "/api/apps/{app}/refused-requests", tag = "operation", security(("read" = [])),
     params(("app" = String, Path)), responses((status = 200, body = RefusedRequestsBody)))]
 pub(crate) async fn of_app(
-    State(api): State<Api>,
+    State(access): State<Access>,
     Extension(refused): Extension<RefusedRequests>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Reply<Json<RefusedRequestsBody>> {
-    let app = api.access.read(&headers, &app)?;
-    api.app_view(&app)?;
+    let app = access.read(&headers, &app)?;
+    access.app_view(&app)?;
     Ok(list(&refused, Some(&app)))
 }

@@ -3,6 +3,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use suanpan_answers::Answers;
 use suanpan_catalog::{NewRule, StoredRule};
 use suanpan_rules::{Rule, parse_within};
 use utoipa::ToSchema;
@@ -77,7 +78,7 @@ pub(crate) async fn save(
 ) -> Reply<Json<RuleBody>> {
     let app = api.access.admin_of(&headers, &app)?;
     let body = body?;
-    let parsed = parse(&api, body.rule.get())?;
+    let parsed = parse(&api.answers, body.rule.get())?;
     api.answers.check(&app, &parsed).map_err(ask)?;
     let new = NewRule { name, title: body.title, body: body.rule.get().to_owned() };
     let stored = api.catalog().save_rule(&app, new).await.map_err(catalog)?;
@@ -137,6 +138,6 @@ pub(crate) async fn restore(
 }
 
 /// Reads a rule's text within the limits.
-pub(crate) fn parse(api: &Api, text: &str) -> Reply<Rule> {
-    parse_within(text, api.answers.rule_limits()).map_err(|errors| rule(&errors))
+pub(crate) fn parse(answers: &Answers, text: &str) -> Reply<Rule> {
+    parse_within(text, answers.rule_limits()).map_err(|errors| rule(&errors))
 }

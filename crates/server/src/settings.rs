@@ -25,6 +25,8 @@ pub(crate) struct SettingsBody {
     events_per_day: Option<u64>,
     /// Events a month; null is no limit.
     events_per_month: Option<u64>,
+    /// Days that events are kept; null is for ever.
+    retention_days: Option<u32>,
 }
 
 impl From<&AppSettings> for SettingsBody {
@@ -35,6 +37,7 @@ impl From<&AppSettings> for SettingsBody {
             events_per_second: settings.events_per_second,
             events_per_day: settings.events_per_day,
             events_per_month: settings.events_per_month,
+            retention_days: settings.retention_days,
         }
     }
 }
@@ -61,6 +64,10 @@ pub(crate) struct SettingsChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u64>)]
     events_per_month: Option<Option<u64>>,
+    /// Days that events are kept.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    retention_days: Option<Option<u32>>,
 }
 
 /// An app's settings.
@@ -93,6 +100,7 @@ pub(crate) async fn change(
         events_per_second: body.events_per_second,
         events_per_day: body.events_per_day,
         events_per_month: body.events_per_month,
+        retention_days: body.retention_days,
     };
     let settings = api.catalog().update_settings(&app, change).await.map_err(catalog)?;
     Ok(Json(SettingsBody::from(&settings)))

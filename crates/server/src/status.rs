@@ -3,25 +3,55 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use suanpan_event::Outcome;
+use suanpan_log::PartitionPosition;
 use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::path::Path;
-use crate::problem::{Reply, warehouse};
+use crate::problem::{Reply, log, warehouse};
 
 /// How far the stations are.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StatusBody {
     /// The program's version.
     version: &'static str,
-    /// Events acknowledged since the log was made.
+    /// Events acknowledged since the log was made, over all partitions.
     log_end_offset: u64,
     /// Of these, events whose outcome is in the ledger.
     committed_offset: u64,
     /// Acknowledged events that can't be asked about yet.
     lag: u64,
-    /// Bytes of the log on disk.
-    log_bytes: u64,
+    /// Bytes of the log on disk, where the log knows them.
+    log_bytes: Option<u64>,
+    /// Each partition of the log.
+    partitions: Vec<PartitionBody>,
+}
+
+/// Where a partition of the log stands.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PartitionBody {
+    /// Its number.
+    partition: u32,
+    /// Tells its offsets from those of a log that was there before; a text, as it has more than 53 bits.
+    epoch: String,
+    /// The oldest offset that is kept.
+    first_offset: u64,
+    /// The first offset that is not in the ledger.
+    committed_offset: u64,
+    /// The offset behind the last acknowledged event.
+    end_offset: u64,
+}
+
+impl From<&PartitionPosition> for PartitionBody {
+    fn from(position: &PartitionPosition) -> Self {
+        Self {
+            partition: position.partition,
+            epoch: position.epoch.to_string(),
+            first_offset: position.first_offset,
+            committed_offset: position.committed,
+            end_offset: position.end_offset,
+        }
+    }
 }
 
 /// What became of an app's events: received = accepted + refused, and accepted = stored + duplicate
@@ -52,13 +82,15 @@ pub(crate) struct OutcomeBody {
     responses((status = 200, body = StatusBody)))]
 pub(crate) async fn status(State(api): State<Api>, headers: HeaderMap) -> Reply<Json<StatusBody>> {
     api.access.admin(&headers)?;
-    let (end, committed) = (api.log.end_offset(), api.progress.committed());
+    let positions = api.log.positions().await.map_err(log)?;
+    let sum = |of: fn(&PartitionPosition) -> u64| positions.iter().map(of).sum();
     Ok(Json(StatusBody {
         version: env!("CARGO_PKG_VERSION"),
-        log_end_offset: end,
-        committed_offset: committed,
-        lag: end.saturating_sub(committed),
-        log_bytes: api.log.bytes_on_disk(),
+        log_end_offset: sum(|at| at.end_offset),
+        committed_offset: sum(|at| at.committed),
+        lag: sum(PartitionPosition::lag),
+        log_bytes: positions.iter().map(|at| at.bytes).sum(),
+        partitions: positions.iter().map(PartitionBody::from).collect(),
     }))
 }
 

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::DaysKept;
+
 /// What becomes of the addresses that events come from.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum IpName {
@@ -52,4 +54,7 @@ pub struct SettingsArgs {
     /// Events a month, or none
     #[arg(long, value_name = "EVENTS")]
     pub events_per_month: Option<EventsMax>,
+    /// Days that events are kept, or forever; what is older is removed for good
+    #[arg(long, value_name = "DAYS")]
+    pub retention_days: Option<DaysKept>,
 }

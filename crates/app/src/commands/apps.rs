@@ -1,14 +1,17 @@
+use std::process::ExitCode;
+
 use anyhow::Result;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::actors::agreed;
 use super::print;
-use crate::cli::{AppsCommand, IpName, SettingsArgs, WithServer};
+use crate::cli::{AppsCommand, DaysKept, IpName, SettingsArgs, WithServer};
 use crate::client::{Client, segment};
-use crate::table::Table;
+use crate::table::{Table, number};
 
 /// `suanpan apps …`
-pub async fn run(args: WithServer<AppsCommand>) -> Result<()> {
+pub async fn run(args: WithServer<AppsCommand>) -> Result<ExitCode> {
     let client = Client::new(&args.remote)?;
     match args.command {
         AppsCommand::List => {
@@ -29,7 +32,11 @@ pub async fn run(args: WithServer<AppsCommand>) -> Result<()> {
             ));
         }
         AppsCommand::Show { id } => show(&client, &id).await?,
-        AppsCommand::Set { id, title, time_zone, settings } => {
+        AppsCommand::Set { id, title, time_zone, settings, yes } => {
+            if !yes && !may_remove(&client, &id, &settings).await? {
+                print("nothing was changed\n");
+                return Ok(ExitCode::FAILURE);
+            }
             let body = json!({ "title": title, "time_zone": time_zone });
             client.call::<Value>(Method::PATCH, &path(&id), &body).await?;
             let change = change(&settings);
@@ -47,7 +54,25 @@ pub async fn run(args: WithServer<AppsCommand>) -> Result<()> {
             print(&format!("app {id} is back\n"));
         }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether events may go that a shorter retention would remove: none would, or the person at the terminal agrees.
+async fn may_remove(client: &Client, id: &str, settings: &SettingsArgs) -> Result<bool> {
+    let Some(DaysKept(Some(days))) = settings.retention_days else { return Ok(true) };
+    let preview: Value = client.get(&format!("{}/retention?days={days}", path(id))).await?;
+    let events = preview["events"].as_f64().unwrap_or_default();
+    if events == 0.0 {
+        return Ok(true);
+    }
+    let going = format!(
+        "{} events of {} days before {} (the oldest of {}) are older than {days} days and are removed for good.",
+        number(events),
+        preview["days"],
+        cell(&preview["kept_from"]),
+        cell(&preview["oldest"]),
+    );
+    agreed(&going)
 }
 
 async fn show(client: &Client, id: &str) -> Result<()> {
@@ -61,7 +86,8 @@ async fn show(client: &Client, id: &str) -> Result<()> {
         settings["allowed_origins"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     print(&format!(
         "app {}: {}, {}\n  client addresses     {}\n  web pages            {}\n  events a second      {}\n  \
-         events a day         {}\n  events a month       {}\n",
+         events a day         {}\n  events a month       {}\n  \
+         events are kept      {}\n",
         cell(&app["id"]),
         cell(&app["title"]),
         cell(&app["time_zone"]),
@@ -70,6 +96,10 @@ async fn show(client: &Client, id: &str) -> Result<()> {
         limit("events_per_second"),
         limit("events_per_day"),
         limit("events_per_month"),
+        match &settings["retention_days"] {
+            Value::Null => "for ever".to_owned(),
+            days => format!("{days} days"),
+        },
     ));
     Ok(())
 }
@@ -98,6 +128,9 @@ fn change(settings: &SettingsArgs) -> Value {
         if let Some(limit) = limit {
             change[field] = json!(limit.0);
         }
+    }
+    if let Some(days) = settings.retention_days {
+        change["retention_days"] = json!(days.0);
     }
     change
 }

@@ -1,8 +1,11 @@
 //! The commands, one file each.
 
+mod actors;
 mod apps;
 mod ask;
 mod attributes;
+mod audit;
+mod backup;
 mod dead_letter;
 mod engine;
 mod events;
@@ -11,8 +14,10 @@ mod keys;
 mod learnt;
 mod live;
 mod plan;
+mod restore;
 mod rules;
 mod serve;
+mod warehouse;
 
 use std::process::ExitCode;
 
@@ -33,8 +38,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve(args) => serve::run(configuration(&args)?).await?,
         Command::Engine(args) => engine::run(configuration(&args)?).await?,
+        Command::Warehouse(command) => warehouse::run(command).await?,
         Command::Demo(args) => demo::run(&args, configuration(&args.server)?).await?,
-        Command::Apps(args) => apps::run(args).await?,
+        Command::Apps(args) => return apps::run(args).await,
         Command::Keys(args) => keys::run(args).await?,
         Command::Plan(args) => return plan::run(args).await,
         Command::Events(args) => events::run(args).await?,
@@ -45,6 +51,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Rules(args) => rules::run(args).await?,
         Command::Ask(args) => ask::run(args).await?,
         Command::Explain(args) => ask::explain(args).await?,
+        Command::Audit(args) => return audit::run(args).await,
+        Command::Actors(args) => return actors::run(args).await,
+        Command::Backup(args) => return backup::run(args).await,
+        Command::Restore(args) => restore::run(&args.from, configuration(&args.server)?).await?,
         Command::Import(args) => return import::run(args).await,
         Command::ConfigReference => print(&config::reference()),
         Command::Openapi => print(&suanpan_server::openapi()),
@@ -62,7 +72,9 @@ pub fn print(text: &str) {
 }
 
 fn configuration(args: &ServerArgs) -> Result<Config> {
-    let sources = Sources { file: args.config.clone(), overrides: args.set.clone() };
+    let mut overrides = args.set.clone();
+    overrides.extend(args.roles.iter().map(|roles| format!("serve.roles={roles}")));
+    let sources = Sources { file: args.config.clone(), overrides };
     let environment =
         std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
     let mut config = config::load(&sources, environment)?;

@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::Config;
+use super::{Config, LogKind};
 use super::setting::Setting;
 use super::settings::settings;
+use crate::roles::{Role, Roles};
 
 /// Where values come from, besides the defaults.
 #[derive(Debug, Default)]
@@ -48,6 +49,24 @@ fn fit_together(config: &Config) -> Result<()> {
         "gateway.inflight_bytes_max is {}, too little for one report: it must be at least {one_report}, twice \
          the sum of gateway.body_bytes_max and gateway.unpacked_bytes_max",
         gateway.inflight_bytes_max
+    );
+    roles_fit(config)
+}
+
+/// A process that does a part of the work shares log and warehouse with others.
+fn roles_fit(config: &Config) -> Result<()> {
+    let roles = config.roles;
+    let has_both = roles.has(Role::Gateway) && roles.has(Role::Pipeline);
+    ensure!(
+        config.log_kind == LogKind::Kafka || !roles.need_log() || has_both,
+        "serve.roles is {roles}, but the embedded log belongs to one process: take both gateway and pipeline, or \
+         set log.kind to kafka"
+    );
+    let has_own_engine = config.warehouse.clickhouse_url.is_none() && config.warehouse.cluster.is_none();
+    ensure!(
+        !has_own_engine || roles == Roles::ALL || !roles.need_warehouse(),
+        "serve.roles is {roles}, and an engine of its own serves one process alone: set warehouse.url or \
+         warehouse.shards to the ClickHouse that all processes share"
     );
     Ok(())
 }

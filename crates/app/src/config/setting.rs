@@ -57,6 +57,22 @@ macro_rules! number {
 }
 pub(super) use number;
 
+/// A setting that is a text and not empty, in the field of this path.
+macro_rules! text {
+    ($key:literal, $($field:ident).+, $unit:literal, $doc:literal) => {
+        Setting {
+            key: $key, doc: $doc, unit: $unit, kind: Kind::Text,
+            get: |config| config.$($field).+.clone(),
+            set: |config, text| {
+                anyhow::ensure!(!text.is_empty(), "it must not be empty");
+                config.$($field).+ = text.to_owned();
+                Ok(())
+            },
+        }
+    };
+}
+pub(super) use text;
+
 pub(super) fn whole_number(text: &str, min: u64, max: u64) -> Result<u64> {
     let number: u64 =
         text.replace('_', "").parse().with_context(|| format!("{text:?} is no whole number"))?;

@@ -3,74 +3,52 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use suanpan_warehouse::Secret;
 
-use super::setting::{Kind, Setting, choice, flag, number, optional, shown, whole_number};
+use super::setting::{Kind, Setting, choice, number, optional, whole_number};
 use super::settings_edge::EDGE;
+use super::settings_log::LOG;
+use super::settings_warehouse::WAREHOUSE;
 
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
-const GIB: u64 = 1024 * MIB;
-const TIB: u64 = 1024 * GIB;
+pub(super) const KIB: u64 = 1024;
+pub(super) const MIB: u64 = 1024 * KIB;
+pub(super) const GIB: u64 = 1024 * MIB;
+pub(super) const TIB: u64 = 1024 * GIB;
 const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 const FORMATS: &[&str] = &["text", "json"];
-const FLAGS: &[&str] = &["true", "false"];
+pub(super) const FLAGS: &[&str] = &["true", "false"];
 
 /// All settings, by section, in the order of an event's journey.
 pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
-    EDGE.iter().chain(BEHIND)
+    EDGE.iter().chain(LOG).chain(PIPELINE).chain(WAREHOUSE).chain(ASKING)
 }
 
-/// What comes after the edge.
-const BEHIND: &[Setting] = &[
-    number!(
-        "log.segment_bytes_max",
-        log.segment_bytes_max,
-        "bytes",
-        MIB,
-        4 * GIB,
-        "One segment file of the log."
-    ),
-    number!(
-        "log.bytes_max",
-        log.log_bytes_max,
-        "bytes",
-        4 * MIB,
-        1024 * TIB,
-        "The whole log on disk; over it reports get 503 until events are stored."
-    ),
-    number!(
-        "log.append_queue_records_max",
-        log.append_queue_records_max,
-        "records",
-        1,
-        100_000_000,
-        "Records that may wait to be written; over it reports get 503."
-    ),
-    number!(
-        "log.append_queue_bytes_max",
-        log.append_queue_bytes_max,
-        "bytes",
-        MIB,
-        64 * GIB,
-        "Bytes of records that may wait to be written."
-    ),
-    number!(
-        "log.committed_segments_kept",
-        log.committed_segments_kept,
-        "segments",
-        0,
-        1_000_000,
-        "Segments kept after their events are stored."
-    ),
+/// From the log into the warehouse.
+const PIPELINE: &[Setting] = &[
     number!(
         "pipeline.batch_events_max",
         pipeline.batch_events_max,
         "events",
         1,
-        50_000,
+        200_000,
         "Events of one insert."
+    ),
+    number!(
+        "pipeline.batch_events_behind_max",
+        pipeline.batch_events_behind_max,
+        "events",
+        1,
+        200_000,
+        "Events of one insert while many wait: fewer and bigger inserts bring more through."
+    ),
+    number!(
+        "pipeline.batches_at_once_max",
+        pipeline.batches_at_once_max,
+        "batches",
+        1,
+        64,
+        "Batches that a process has in memory at once, of all its partitions."
     ),
     number!(
         "pipeline.batch_bytes_max",
@@ -152,107 +130,22 @@ const BEHIND: &[Setting] = &[
         100_000_000,
         "Learnt names of all apps kept in memory, about 50 bytes each; others are read again when needed."
     ),
+];
+
+/// What is defined, and what is asked.
+const ASKING: &[Setting] = &[
     Setting {
-        key: "warehouse.url",
-        doc: "A ClickHouse of your own, such as `http://clickhouse:8123`; empty uses an engine of Suanpan's own.",
+        key: "catalog.url",
+        doc: "A PostgreSQL for the catalog, such as `postgres://suanpan:secret@db/suanpan?sslmode=require`; empty \
+              keeps it in a file of the data folder.",
         unit: "URL",
-        kind: Kind::Text,
-        get: |config| config.warehouse.clickhouse_url.clone().unwrap_or_default(),
-        set: |config, text| {
-            config.warehouse.clickhouse_url = optional(text);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.user",
-        doc: "User of that ClickHouse who may create the database.",
-        unit: "",
-        kind: Kind::Text,
-        get: |config| config.warehouse.user.clone().unwrap_or_default(),
-        set: |config, text| {
-            config.warehouse.user = optional(text);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.password",
-        doc: "That user's password.",
-        unit: "",
         kind: Kind::Secret,
         get: |_| String::new(),
         set: |config, text| {
-            config.warehouse.password = optional(text).map(Secret::new);
+            config.catalog_url = optional(text).map(Secret::new);
             Ok(())
         },
     },
-    Setting {
-        key: "warehouse.ask_user",
-        doc: "User of that ClickHouse who asks, read-only and with the row filter; empty makes one.",
-        unit: "",
-        kind: Kind::Text,
-        get: |config| config.warehouse.ask_user.clone().unwrap_or_default(),
-        set: |config, text| {
-            config.warehouse.ask_user = optional(text);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.ask_password",
-        doc: "That user's password.",
-        unit: "",
-        kind: Kind::Secret,
-        get: |_| String::new(),
-        set: |config, text| {
-            config.warehouse.ask_password = optional(text).map(Secret::new);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.database",
-        doc: "Database of all tables.",
-        unit: "name",
-        kind: Kind::Text,
-        get: |config| config.warehouse.database.clone(),
-        set: |config, text| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            ensure!(
-                !text.is_empty() && text.chars().all(plain),
-                "a database is named by letters, digits and _"
-            );
-            config.warehouse.database = text.to_owned();
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.library",
-        doc: "The embedded engine's `libchdb.so`; empty looks where `make engine` puts it.",
-        unit: "path",
-        kind: Kind::Text,
-        get: |config| shown(config.warehouse.library.as_ref()),
-        set: |config, text| {
-            config.warehouse.library = optional(text).map(PathBuf::from);
-            Ok(())
-        },
-    },
-    Setting {
-        key: "warehouse.use_path_binary",
-        doc: "Whether a `clickhouse` binary on PATH is preferred over the library.",
-        unit: "",
-        kind: Kind::Choice(FLAGS),
-        get: |config| config.warehouse.use_path_binary.to_string(),
-        set: |config, text| {
-            config.warehouse.use_path_binary = flag(text)?;
-            Ok(())
-        },
-    },
-    number!(
-        "warehouse.memory_bytes_max",
-        warehouse.memory_bytes_max,
-        "bytes",
-        512 * MIB,
-        4 * TIB,
-        "Memory of an engine of Suanpan's own."
-    ),
     number!("catalog.apps_max", catalog.apps_max, "apps", 1, 1_000_000, "Apps, deleted ones included."),
     number!(
         "catalog.keys_per_app_max",
@@ -422,6 +315,60 @@ const BEHIND: &[Setting] = &[
         16 * GIB,
         "Bytes of one question's result."
     ),
+    number!(
+        "accounts.retention_period_s",
+        accounts.retention_period_s,
+        "s",
+        1,
+        86_400,
+        "Time between two looks for events that are older than their apps keep them."
+    ),
+    number!(
+        "accounts.retention_days_per_round_max",
+        accounts.retention_days_per_round_max,
+        "days",
+        1,
+        10_000,
+        "Days of events that one round of retention removes at most."
+    ),
+    number!(
+        "accounts.look_period_s",
+        accounts.look_period_s,
+        "s",
+        1,
+        86_400,
+        "Time between two looks at the accounts of the last hour."
+    ),
+    number!(
+        "accounts.differences_listed_max",
+        accounts.differences_listed_max,
+        "differences",
+        1,
+        1_000_000,
+        "Differences of one kind that an audit lists; more are counted."
+    ),
+    Setting {
+        key: "accounts.backups_dir",
+        doc: "Folder of backups; empty is `backups` in the data folder.",
+        unit: "path",
+        kind: Kind::Text,
+        get: |config| config.accounts_backups_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        set: |config, text| {
+            config.accounts_backups_dir = optional(text).map(PathBuf::from);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "accounts.backup_disk",
+        doc: "Disk of the ClickHouse servers that tables are backed up to; empty writes them into the folder of backups.",
+        unit: "name",
+        kind: Kind::Text,
+        get: |config| config.accounts.backup_disk.clone().unwrap_or_default(),
+        set: |config, text| {
+            config.accounts.backup_disk = optional(text);
+            Ok(())
+        },
+    },
     Setting {
         key: "messages.level",
         doc: "What the process says about itself on standard error.",

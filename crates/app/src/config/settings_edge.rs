@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use suanpan_gateway::{PlaceLanguage, ProxyHeader};
 
-use super::setting::{Kind, Setting, choice, number, whole_number};
+use suanpan_warehouse::Secret;
+
+use super::setting::{Kind, Setting, choice, number, optional, whole_number};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -15,6 +17,18 @@ const GEO_LANGUAGES: &[&str] = &["en", "zh"];
 
 pub(super) const EDGE: &[Setting] = &[
     Setting {
+        key: "serve.roles",
+        doc: "What this process does, of gateway, pipeline, answers, server and watch, separated by commas. \
+              Several processes need `log.kind` kafka, `catalog.url` and `warehouse.url` or `warehouse.shards`.",
+        unit: "roles",
+        kind: Kind::Text,
+        get: |config| config.roles.to_string(),
+        set: |config, text| {
+            config.roles = text.parse()?;
+            Ok(())
+        },
+    },
+    Setting {
         key: "storage.data_dir",
         doc: "Folder of everything that must survive: log, catalog, engine, admin token.",
         unit: "path",
@@ -23,6 +37,18 @@ pub(super) const EDGE: &[Setting] = &[
         set: |config, text| {
             ensure!(!text.is_empty(), "the data folder must not be empty");
             config.storage.data_dir = PathBuf::from(text);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "storage.admin_token",
+        doc: "The admin token of all processes together; empty makes one and keeps it in the data folder.",
+        unit: "",
+        kind: Kind::Secret,
+        get: |_| String::new(),
+        set: |config, text| {
+            ensure!(text.is_empty() || text.len() >= 32, "it must have 32 characters at least");
+            config.storage.admin_token = optional(text).map(Secret::new);
             Ok(())
         },
     },

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::Compression;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use suanpan_catalog::{Catalog, KeyKind, NewApp, NewKey};
 use suanpan_event::Event;
 use suanpan_gateway::{Gateway, GatewayLimits, GatewayParts, router, system_clock};
-use suanpan_log::{Entry, LogConfig, SegmentLog};
+use suanpan_log::{EmbeddedLog, Entry, EventLog, LogConfig};
 use suanpan_sdk::Pauses;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -26,7 +27,7 @@ use super::send::Patience;
 struct TestGateway {
     folder: TempDir,
     catalog: Catalog,
-    log: SegmentLog,
+    log: Arc<dyn EventLog>,
     address: String,
     key: String,
     server: Option<JoinHandle<()>>,
@@ -43,7 +44,8 @@ impl TestGateway {
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.unwrap();
         let app = NewApp { id: "shop".parse().unwrap(), title: "Shop".into(), time_zone: "UTC".into() };
         catalog.create_app(app).await.unwrap();
-        let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
+        let config = LogConfig { partitions: 1, ..LogConfig::new(folder.path().join("log")) };
+        let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(config).unwrap());
         let mut gateway = Self {
             folder,
             catalog,
@@ -92,11 +94,15 @@ impl TestGateway {
         path
     }
 
+    async fn end_offset(&self) -> u64 {
+        self.log.positions().await.unwrap()[0].end_offset
+    }
+
     /// All events in the log, in order, as JSON of the log's short names.
     async fn events(&self) -> Vec<Value> {
-        let mut reader = self.log.reader(0);
+        let mut reader = self.log.look(0, 0).await.unwrap();
         let mut events = Vec::new();
-        while reader.position() < self.log.end_offset() {
+        while (events.len() as u64) < self.end_offset().await {
             for entry in reader.next_batch(1000, 1 << 20, Duration::from_secs(5)).await.unwrap() {
                 let Entry::Record { payload, .. } = entry else { panic!("the log is damaged") };
                 events.push(serde_json::to_value(Event::decode(&payload).unwrap()).unwrap());
@@ -289,7 +295,7 @@ async fn equal_ids_in_a_request_are_counted_as_duplicates() {
 async fn import_and_kill(gateway: &TestGateway, options: &ImportOptions, events: u64) {
     let target = gateway.target();
     let enough = async {
-        while gateway.log.end_offset() < events {
+        while gateway.end_offset().await < events {
             tokio::task::yield_now().await;
         }
     };
@@ -310,7 +316,7 @@ async fn a_killed_import_goes_on_behind_the_last_acknowledged_batch() {
     for (name, content) in [("shop.csv", text.clone().into_bytes()), ("packed.csv.gz", gzipped(&text))] {
         let file = gateway.file(name, content);
         let options = ImportOptions { batch_events: 10, ..options(&file, &[]) };
-        let begin = gateway.log.end_offset();
+        let begin = gateway.end_offset().await;
         import_and_kill(&gateway, &options, begin + 50).await;
         import_and_kill(&gateway, &options, begin + 300).await;
         let report = run(&options, &gateway.target()).await.unwrap();
@@ -355,11 +361,11 @@ async fn restart_other_options_and_other_content_begin_anew() {
     let restarted = ImportOptions { resume: false, ..kept.clone() };
     let remapped = ImportOptions { map: vec!["amount=-".parse().unwrap()], ..kept.clone() };
     for options in [restarted, remapped] {
-        import_and_kill(&gateway, &kept, gateway.log.end_offset() + 50).await;
+        import_and_kill(&gateway, &kept, gateway.end_offset().await + 50).await;
         let report = run(&options, &gateway.target()).await.unwrap();
         assert_eq!((report.lines, report.accepted, report.skipped_before_resume), (200, 200, 0));
     }
-    import_and_kill(&gateway, &kept, gateway.log.end_offset() + 50).await;
+    import_and_kill(&gateway, &kept, gateway.end_offset().await + 50).await;
     gateway.file("shop.csv", shop(201));
     let report = run(&kept, &gateway.target()).await.unwrap();
     assert_eq!((report.lines, report.accepted, report.skipped_before_resume), (201, 201, 0));
@@ -384,7 +390,7 @@ async fn a_dry_run_sends_and_writes_nothing() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(report.preview.unwrap().events.len(), 3);
-    assert_eq!(gateway.log.end_offset(), 0);
+    assert_eq!(gateway.end_offset().await, 0);
     assert_eq!(files_in(gateway.folder.path()), HashSet::from(["shop.csv".to_owned()]));
 }
 
@@ -430,7 +436,7 @@ async fn columns_that_make_no_events_are_refused_before_anything_is_sent() {
     check("a.ndjson", "{\"event\":1,\"user\":{\"id\":1}}", &[("user.ID", "user_id")], "no column 'user.ID'")
         .await;
     check("a.txt", "x", &[], "--format csv").await;
-    assert_eq!(gateway.log.end_offset(), 0);
+    assert_eq!(gateway.end_offset().await, 0);
     let missing = gateway.folder.path().join("none.csv");
     let error = run(&options(&missing, &[]), &gateway.target()).await.unwrap_err().to_string();
     assert!(error.contains("none.csv"), "{error}");
@@ -533,5 +539,5 @@ async fn damaged_gzip_is_refused_before_anything_is_sent() {
     let file = gateway.file("shop.csv.gz", &packed[..packed.len() / 2]);
     let error = format!("{:#}", run(&options(&file, &[]), &gateway.target()).await.unwrap_err());
     assert!(error.contains("can't read") && error.contains("beyond"), "{error}");
-    assert_eq!(gateway.log.end_offset(), 0);
+    assert_eq!(gateway.end_offset().await, 0);
 }
