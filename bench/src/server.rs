@@ -1,3 +1,6 @@
+//! The server under test.
+
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::machine;
 
-/// A running `suanpan serve`.
+/// A running `suanpan serve`; killed if it is dropped before it was stopped.
 pub struct Server {
     child: Child,
     /// Its address.
@@ -59,6 +62,34 @@ impl Server {
         machine::children(self.child.id())?.into_iter().map(machine::memory_bytes).sum()
     }
 
+    /// The server's process.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The process of the embedded engine.
+    pub fn engine_process_id(&self) -> Result<u32> {
+        let children = machine::children(self.child.id())?;
+        children.first().copied().context("the server has no engine of its own")
+    }
+
+    /// Where it listens, as `address:port`.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Its metrics by name and labels.
+    pub async fn metrics(&self) -> Result<HashMap<String, f64>> {
+        let url = format!("{}/metrics", self.url);
+        let page =
+            self.http.get(url).bearer_auth(&self.admin).send().await?.error_for_status()?.text().await?;
+        let value = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        Ok(page.lines().filter(|line| !line.starts_with('#')).filter_map(value).collect())
+    }
+
     /// Calls the API as administrator.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.admin);
@@ -87,10 +118,17 @@ impl Server {
         Ok(key["secret"].as_str().context("a new key has a secret")?.to_owned())
     }
 
+    /// Events that were acknowledged and can be asked about, and those that can't be yet.
+    pub async fn stored_and_waiting(&self) -> Result<(u64, u64)> {
+        let status = self.call(Method::GET, "/api/status", Value::Null).await?;
+        let of = |field: &str| status[field].as_u64().with_context(|| format!("the status has no {field}"));
+        Ok((of("committed_offset")?, of("lag")?))
+    }
+
     /// Waits until everything acknowledged is stored.
     pub async fn stored(&self) -> Result<()> {
         let started = Instant::now();
-        while self.call(Method::GET, "/api/status", Value::Null).await?["lag"] != 0 {
+        while self.stored_and_waiting().await?.1 != 0 {
             ensure!(started.elapsed() < Duration::from_secs(300), "events still wait after five minutes");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -100,9 +138,24 @@ impl Server {
     /// Stops it as an operator would.
     pub async fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
-        let status = tokio::task::spawn_blocking(move || self.child.wait()).await??;
+        let status = loop {
+            match self.child.try_wait()? {
+                Some(status) => break status,
+                None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
         ensure!(status.success(), "the server ended with {status}");
         Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // A measurement failed; its engine ends with it.
+            let _ended_meanwhile = self.child.kill();
+            let _reaped = self.child.wait();
+        }
     }
 }
 

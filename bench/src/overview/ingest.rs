@@ -1,16 +1,16 @@
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use suanpan_sdk::{Sender, SenderConfig, Status};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::report::Report;
-use crate::server::Server;
-use crate::{Scale, events, machine};
+use crate::{Scale, events};
+use suanpan_bench::bare::Bare;
+use suanpan_bench::machine;
+use suanpan_bench::report::Report;
+use suanpan_bench::server::Server;
 
 /// Connections at once.
 const CONNECTIONS: usize = 128;
@@ -18,14 +18,8 @@ const CONNECTIONS: usize = 128;
 /// Durable ingest against an empty handler, and how soon it can be asked about.
 pub async fn measure(server: &Server, scale: &Scale, report: &mut Report) -> Result<()> {
     let key = server.app("bench").await?;
-    let mut bare = tokio::process::Command::new(std::env::current_exe()?)
-        .arg("bare-handler")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let mut line = String::new();
-    BufReader::new(bare.stdout.take().context("stdout is piped")?).read_line(&mut line).await?;
-    let bare_url = format!("http://{}", line.trim());
+    let bare = Bare::start().await?;
+    let bare_url = format!("http://{}", bare.address);
 
     report.section("Ingest");
     let now = SystemTime::now();
@@ -64,7 +58,7 @@ pub async fn measure(server: &Server, scale: &Scale, report: &mut Report) -> Res
             format!("{:.0} events/s", rate(stored)),
         );
     }
-    bare.kill().await?;
+    drop(bare);
     let grown = machine::folder_bytes(&engine).saturating_sub(empty_bytes);
     report.row("events stored", total.to_string());
     report.row("bytes an event in ClickHouse (before merges)", format!("{:.0}", grown as f64 / total as f64));

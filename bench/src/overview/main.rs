@@ -1,31 +1,28 @@
 //! Benchmarks, measured in one run and written to `bench/RESULTS.md` with command and machine.
 //!
-//! Everything is asked of the real binary (`SUANPAN_BIN`) over HTTP, with a data folder of its
-//! own. Ratios are of two figures taken in the same run: on a shared machine only they mean
-//! something.
+//! Starts, answers, and a first look at ingest, which `make bench-ingest` takes apart.
 
 mod answers;
-mod bare;
 mod events;
 mod ingest;
-mod machine;
-mod report;
-mod server;
 
 use anyhow::{Result, bail};
+use suanpan_bench::report::Report;
+use suanpan_bench::server::Server;
+use suanpan_bench::{bare, machine};
 
-use crate::report::Report;
-use crate::server::Server;
+/// Where the results go, from the project's root.
+const FILE: &str = "bench/RESULTS.md";
 
 #[tokio::main]
 async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         // The bench runs itself for the comparison with an empty handler.
-        Some("bare-handler") => bare::serve().await,
+        Some(bare::ARGUMENT) => bare::serve().await,
         // Few events, and nothing is written: shows that the benchmark itself works.
         Some("--quick") => measure(&Scale::QUICK).await.map(drop),
         Some(other) => bail!("unknown argument {other:?}; the bench takes none, or --quick"),
-        None => measure(&Scale::FULL).await?.write(),
+        None => measure(&Scale::FULL).await?.write(FILE),
     }
 }
 
@@ -48,7 +45,7 @@ impl Scale {
 async fn measure(scale: &Scale) -> Result<Report> {
     // Fails only if a provider is there already, which would do as well.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
-    let mut report = Report::new();
+    let mut report = Report::new("Benchmark results", "make bench");
     let folder = tempfile::tempdir()?;
 
     report.section("Start");

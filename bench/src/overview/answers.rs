@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Scale;
-use crate::report::{Report, percentiles};
-use crate::server::Server;
+use suanpan_bench::report::{Report, percentiles};
+use suanpan_bench::server::Server;
 
 /// A name, and the rule over this many days more than two.
 type Question = (&'static str, fn(usize) -> Value);
