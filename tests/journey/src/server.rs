@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use reqwest::Method;
 use tempfile::TempDir;
 
-use crate::binary::command_on_small_disk;
 use crate::caretaker::Caretaker;
+use crate::disks::SmallDisks;
 use crate::external::External;
 use crate::relay::Relay;
 use crate::{Calls, Process, Reply, Store, command, eventually};
@@ -21,11 +21,25 @@ const START_LIMIT_S: u64 = 60;
 const END_LIMIT: Duration = Duration::from_secs(40);
 const LINES_KEPT: usize = 400;
 
+/// How a server is to be started, each time.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Settings, each as `key=value`.
+    pub settings: Vec<String>,
+    /// Its environment besides ours.
+    pub environment: Vec<(String, String)>,
+    /// Folders below its data folder that stand on a disk of their own, of so many MiB. Where the system
+    /// lets nobody make a disk, only settings bound them.
+    pub small_disks: Vec<(&'static str, u32)>,
+    /// Whether it stays away from the ClickHouse that the tests were given.
+    pub is_apart: bool,
+}
+
 /// A running `suanpan serve` on a folder of its own.
 pub struct Server {
     folder: TempDir,
-    settings: Vec<String>,
-    log_disk_mib: Option<u32>,
+    setup: Setup,
+    disks: Option<SmallDisks>,
     warehouse: Option<(External, Relay)>,
     running: Option<Running>,
     calls: Calls,
@@ -61,36 +75,42 @@ impl Server {
     /// # Panics
     /// It does not start.
     pub async fn start_with(settings: &[&str]) -> Self {
-        let mut server = Self::new().await;
-        server.start_again_with(settings).await;
-        server
+        Self::start_as(Setup { settings: owned(settings), ..Setup::default() }).await
     }
 
-    /// A server with these settings whose log stands on a disk of so many MiB. The disk is empty at
-    /// each start. Where the system lets nobody make a disk, the log is bounded by its own setting.
+    /// A server with these settings whose log stands on a disk of so many MiB.
     ///
     /// # Panics
     /// It does not start.
     pub async fn start_on_small_disk(mib: u32, settings: &[&str]) -> Self {
-        let mut server = Self::new().await;
-        std::fs::create_dir_all(server.data_dir().join("log")).expect("a folder can be made");
-        server.log_disk_mib = Some(mib);
-        server.start_again_with(settings).await;
+        let small_disks = vec![("log", mib)];
+        Self::start_as(Setup { settings: owned(settings), small_disks, ..Setup::default() }).await
+    }
+
+    /// A server that is set up so.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_as(setup: Setup) -> Self {
+        let mut server = Self::new(setup).await;
+        server.start_again().await;
         server
     }
 
-    async fn new() -> Self {
+    async fn new(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("suanpan-journey-").tempdir();
         let folder = folder.expect("a folder can be made");
-        let warehouse = match External::claim().await {
+        let warehouse = match if setup.is_apart { None } else { External::claim().await } {
             Some(external) => {
                 let relay = Relay::to(external.address()).await;
                 Some((external, relay))
             }
             None => None,
         };
-        let calls = Calls::nowhere();
-        Self { folder, settings: Vec::new(), log_disk_mib: None, warehouse, running: None, calls }
+        let data = folder.path().join("data");
+        let places: Vec<_> = setup.small_disks.iter().map(|(below, mib)| (data.join(below), *mib)).collect();
+        let disks = if places.is_empty() { None } else { SmallDisks::make(&places) };
+        Self { folder, setup, disks, warehouse, running: None, calls: Calls::nowhere() }
     }
 
     /// Starts again on the same folder, with the same settings.
@@ -108,7 +128,7 @@ impl Server {
     /// # Panics
     /// It does not start, or runs still.
     pub async fn start_again_with(&mut self, settings: &[&str]) {
-        self.settings = settings.iter().map(ToString::to_string).collect();
+        self.setup.settings = owned(settings);
         self.start_again().await;
     }
 
@@ -143,7 +163,7 @@ impl Server {
     /// # Panics
     /// It does not start.
     pub async fn start_without_warehouse() -> Self {
-        let mut server = Self::new().await;
+        let mut server = Self::new(Setup::default()).await;
         let started = server.start_up_to_its_address(&["warehouse.url=http://127.0.0.1:9"]).await;
         started.expect("a server starts while its warehouse is away");
         server
@@ -151,10 +171,9 @@ impl Server {
 
     async fn start_up_to_its_address(&mut self, more: &[&str]) -> Result<(), Refused> {
         assert!(self.running.is_none(), "the server runs already");
-        let log = self.data_dir().join("log");
-        let on_disk = self.log_disk_mib.and_then(|mib| command_on_small_disk(&log, mib));
-        let mut child = on_disk
-            .unwrap_or_else(command)
+        let mut child = self
+            .command()
+            .envs(self.setup.environment.iter().map(|(name, value)| (name, value)))
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(self.data_dir())
             .args(self.all_settings(more).iter().flat_map(|setting| ["--set", setting]))
@@ -175,8 +194,7 @@ impl Server {
     fn first_words(&mut self) -> Option<Result<(), Refused>> {
         let running = self.running.as_mut().expect("it was started");
         if let Some(url) = running.said.url() {
-            let token = std::fs::read_to_string(self.data_dir().join("admin-token"));
-            self.calls.move_to(&url, token.expect("the first start made the token").trim());
+            self.calls.move_to(&url, &self.admin_token());
             return Some(Ok(()));
         }
         let ended = running.child.try_wait().expect("a child can be waited for")?;
@@ -185,8 +203,15 @@ impl Server {
         Some(Err(Refused { code: ended.code(), said: running.said.all() }))
     }
 
+    /// The token that was set, or the one that the first start made.
+    fn admin_token(&self) -> String {
+        let set = self.setup.settings.iter().find_map(|setting| setting.strip_prefix("storage.admin_token="));
+        let made = || std::fs::read_to_string(self.data_dir().join("admin-token"));
+        set.map_or_else(|| made().expect("the first start made the token"), str::to_owned).trim().to_owned()
+    }
+
     fn all_settings(&self, more: &[&str]) -> Vec<String> {
-        let mut all = self.settings.clone();
+        let mut all = self.setup.settings.clone();
         if let Some((external, relay)) = &self.warehouse {
             all.extend(external.settings(relay.address()));
         }
@@ -199,14 +224,19 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// The log's folder as the server sees it.
-    ///
-    /// # Panics
-    /// It does not run.
-    pub fn log_dir(&self) -> PathBuf {
-        let seen = PathBuf::from(format!("/proc/{}/root", self.process().id()));
-        let data_dir = self.data_dir();
-        seen.join(data_dir.strip_prefix("/").unwrap_or(&data_dir)).join("log")
+    /// A path below the data folder, on its small disk if there is one.
+    pub fn place(&self, below: &str) -> PathBuf {
+        let place = self.data_dir().join(below);
+        self.disks.as_ref().map_or_else(|| place.clone(), |disks| disks.seen(&place))
+    }
+
+    /// Whether the folders that were to stand on small disks do.
+    pub fn has_small_disks(&self) -> bool {
+        self.disks.is_some()
+    }
+
+    fn command(&self) -> Command {
+        self.disks.as_ref().map_or_else(command, SmallDisks::command)
     }
 
     /// Calls its API, also after it was started again.
@@ -332,7 +362,7 @@ impl Server {
             None => Vec::new(),
         };
         let database = self.warehouse.as_ref().map_or("suanpan", |(external, _)| external.database());
-        Store::open(&self.data_dir(), &settings, database).await
+        Store::open(self.command(), &self.data_dir(), &settings, database).await
     }
 }
 
@@ -344,6 +374,10 @@ impl Drop for Server {
         }
         kill_all(running);
     }
+}
+
+fn owned(settings: &[&str]) -> Vec<String> {
+    settings.iter().map(ToString::to_string).collect()
 }
 
 /// Kills the server first, so that it starts nothing anew; waits until all have ended.

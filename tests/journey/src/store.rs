@@ -1,14 +1,14 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::caretaker::Caretaker;
-use crate::{Process, command};
+use crate::{Process, eventually};
 
 /// A running `suanpan engine`: ClickHouse's own HTTP protocol on a server's data.
 pub struct Store {
@@ -23,15 +23,16 @@ pub struct Store {
 }
 
 impl Store {
-    pub(crate) async fn open(data_dir: &Path, settings: &[String], database: &str) -> Self {
+    pub(crate) async fn open(command: Command, data_dir: &Path, settings: &[String], database: &str) -> Self {
         let (data_dir, settings, database) = (data_dir.to_owned(), settings.to_vec(), database.to_owned());
-        let opening = tokio::task::spawn_blocking(move || Self::open_now(&data_dir, &settings, database));
+        let opening =
+            tokio::task::spawn_blocking(move || Self::open_now(command, &data_dir, &settings, database));
         let opened = tokio::time::timeout(Duration::from_secs(60), opening).await;
         opened.expect("the engine says within a minute where it is").expect("the engine can be read")
     }
 
-    fn open_now(data_dir: &Path, settings: &[String], database: String) -> Self {
-        let mut child = command()
+    fn open_now(mut command: Command, data_dir: &Path, settings: &[String], database: String) -> Self {
+        let mut child = command
             .args(["engine", "--data-dir"])
             .arg(data_dir)
             .args(settings.iter().flat_map(|setting| ["--set", setting]))
@@ -46,7 +47,8 @@ impl Store {
             child,
             process,
             _caretaker,
-            http: reqwest::Client::new(),
+            // The engine ends only when its connections are closed.
+            http: reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client can be made"),
             url: String::new(),
             user: String::new(),
             password: String::new(),
@@ -58,7 +60,7 @@ impl Store {
                 Some(("URL", value)) => value.clone_into(&mut store.url),
                 Some(("user", value)) => value.clone_into(&mut store.user),
                 Some(("password", value)) => {
-                    store.password = password(value, settings);
+                    store.password = password(store.process.id(), value, settings);
                     return store;
                 }
                 _ => {}
@@ -70,6 +72,28 @@ impl Store {
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The owner's name and password.
+    pub fn owner(&self) -> (&str, &str) {
+        (&self.user, &self.password)
+    }
+
+    /// Its process, whose child is the engine.
+    pub fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// Waits until it answers, which after a kill takes some seconds.
+    ///
+    /// # Panics
+    /// It does not within a minute.
+    pub async fn answers(&self) {
+        eventually("ClickHouse answers", 60, async || {
+            let asked = self.http.post(&self.url).timeout(Duration::from_secs(2)).body("SELECT 1").send();
+            asked.await.ok().map(drop)
+        })
+        .await;
     }
 
     /// Runs a statement as the owner and gives its answer.
@@ -101,14 +125,15 @@ impl Store {
     }
 }
 
-/// The password that the command points to.
-fn password(place: &str, settings: &[String]) -> String {
+/// The password that the command points to, as its process sees the place.
+fn password(process: u32, place: &str, settings: &[String]) -> String {
     let Some(file) = place.strip_prefix("in ") else {
         let url = settings.iter().find_map(|s| s.strip_prefix("warehouse.url=")).expect("it was configured");
         let url: reqwest::Url = url.parse().expect("it was a URL before");
         return url.password().unwrap_or_default().to_owned();
     };
-    let text = std::fs::read_to_string(file).expect("the password stands where the command says");
+    let text = std::fs::read_to_string(format!("/proc/{process}/root{file}"))
+        .expect("the password stands where the command says");
     let passwords: Value = serde_json::from_str(&text).expect("the passwords are JSON");
     passwords["write"].as_str().expect("the owner's password").to_owned()
 }

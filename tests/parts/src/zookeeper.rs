@@ -83,6 +83,8 @@ impl ZooKeeper {
 fn serving(port: u16) {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        // What it is told too early it never answers.
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         stream.write_all(b"srvr")?;
         let mut said = String::new();
         stream.read_to_string(&mut said)?;

@@ -6,6 +6,7 @@ use crate::shared;
 
 journeys! {
     an_id_that_comes_again_is_counted_once,
+    an_id_is_one_event_whomever_its_repetition_names,
     a_record_without_an_id_is_known_by_its_text,
     duplicates_are_known_after_a_restart_and_months_later,
 }
@@ -19,7 +20,7 @@ async fn an_id_that_comes_again_is_counted_once() {
     let app = App::create(&calls).await;
     let event = |id: &Value| json!({ "id": id, "event": "open", "user_id": "ann" });
     let (uuid, name) = (json!(Uuid::new_v4()), json!("order-17"));
-    // Twice in one request: the second is answered, not stored.
+    // Twice in one request: the second is told so, and counted as every other repetition.
     let report = app.report(&json!([event(&uuid), event(&name), event(&uuid)])).await.expect(200);
     assert_eq!((&report["accepted"], &report["duplicate"]), (&json!(2), &json!(1)), "{report:#}");
     assert_eq!(report["results"][2]["status"], "duplicate");
@@ -30,7 +31,23 @@ async fn an_id_that_comes_again_is_counted_once() {
     app.accept(&[event(&name), event(&uuid), event(&json!("order-18"))]).await;
     shared::settle().await;
     assert_eq!(app.totals(&rule(json!({}))).await, json!([3]));
-    assert_eq!(app.outcomes().await, twice(3, 2));
+    assert_eq!(app.outcomes().await, twice(3, 3));
+}
+
+async fn an_id_is_one_event_whomever_its_repetition_names() {
+    let calls = shared::server().await;
+    let app = App::create(&calls).await;
+    // Of many people some belong to another partition of the log than the one before.
+    let ids: Vec<Uuid> = (0..20).map(|_| Uuid::new_v4()).collect();
+    let event = |id: &Uuid, user: usize| json!({ "id": id, "event": "open", "user_id": format!("u{user}") });
+    let twice_each: Vec<Value> =
+        ids.iter().enumerate().flat_map(|(n, id)| [event(id, 2 * n), event(id, 2 * n + 1)]).collect();
+    for _ in 0..2 {
+        let report = app.report(&json!(twice_each)).await.expect(200);
+        assert_eq!((&report["accepted"], &report["duplicate"]), (&json!(20), &json!(20)), "{report:#}");
+    }
+    shared::settle().await;
+    assert_eq!(app.outcomes().await, twice(20, 60));
 }
 
 async fn a_record_without_an_id_is_known_by_its_text() {

@@ -18,6 +18,7 @@ journeys! {
     keys_rules_and_attributes_survive_a_restart,
     a_log_read_by_nobody_fills_up_and_goes_on_when_it_is_read,
     a_full_disk_refuses_reports_until_there_is_space_again,
+    a_disk_that_is_nearly_full_keeps_some_space_for_others,
 }
 
 async fn a_graceful_stop_while_reporting_loses_nothing() {
@@ -199,8 +200,14 @@ fn large_batch() -> Vec<Value> {
 
 /// Reports until the log takes no more; gives the number of acknowledged events.
 async fn fill(app: &App, batches_max: usize) -> u64 {
+    fill_slowly(app, batches_max, Duration::ZERO).await
+}
+
+/// The same, with a pause between batches.
+async fn fill_slowly(app: &App, batches_max: usize, pause: Duration) -> u64 {
     let mut acknowledged = 0;
     for _ in 0..batches_max {
+        tokio::time::sleep(pause).await;
         let reply = app.report(&json!(large_batch())).await;
         if reply.status == 200 {
             acknowledged += reply.expect(200)["accepted"].as_u64().expect("a count");
@@ -214,7 +221,7 @@ async fn fill(app: &App, batches_max: usize) -> u64 {
 }
 
 async fn a_log_read_by_nobody_fills_up_and_goes_on_when_it_is_read() {
-    let small = ["log.segment_bytes_max=2097152", "log.bytes_max=8388608", "log.committed_segments_kept=0"];
+    let small = ["log.segment_bytes_max=2097152", "log.bytes_max=8388608", "log.committed_bytes_kept_max=0"];
     let mut server = Server::start_with(&small).await;
     let app = App::create(&server.calls()).await;
     server.set_warehouse_away(true);
@@ -235,14 +242,18 @@ async fn a_log_read_by_nobody_fills_up_and_goes_on_when_it_is_read() {
 }
 
 async fn a_full_disk_refuses_reports_until_there_is_space_again() {
-    let settings =
-        ["log.segment_bytes_max=2097152", "log.bytes_max=33554432", "log.committed_segments_kept=0"];
+    let settings = [
+        "log.segment_bytes_max=2097152",
+        "log.bytes_max=33554432",
+        "log.committed_bytes_kept_max=0",
+        "log.disk_free_bytes_min=0",
+    ];
     let server = Server::start_on_small_disk(16, &settings).await;
     let app = App::create(&server.calls()).await;
     app.accept(&large_batch()).await;
     // Something else takes what is left of the disk; without a disk of its own, the log takes it.
     server.set_warehouse_away(true);
-    let ballast = server.log_dir().join("ballast");
+    let ballast = server.place("log").join("ballast");
     let mut file = File::create(&ballast).expect("a file can be made");
     for _ in 0..13 {
         let _full = file.write_all(&[0; 1 << 20]);
@@ -256,4 +267,25 @@ async fn a_full_disk_refuses_reports_until_there_is_space_again() {
     server.settle().await;
     assert_eq!(app.outcomes().await, [("stored".to_owned(), acknowledged + 80)].into());
     assert_eq!(log_end(&server).await, acknowledged + 80);
+}
+
+async fn a_disk_that_is_nearly_full_keeps_some_space_for_others() {
+    let settings =
+        ["log.segment_bytes_max=2097152", "log.bytes_max=67108864", "log.committed_bytes_kept_max=0"];
+    let server = Server::start_on_small_disk(48, &settings).await;
+    let app = App::create(&server.calls()).await;
+    server.set_warehouse_away(true);
+    // The disk is looked at ten times a second.
+    let acknowledged = fill_slowly(&app, 90, Duration::from_millis(120)).await;
+    if server.has_small_disks() {
+        let disk = nix::sys::statvfs::statvfs(&server.place("log")).expect("there is a disk");
+        let (free, all) = (disk.blocks_available(), disk.blocks());
+        // It is a twentieth of a small disk, of which the last request may have taken some.
+        assert!(free * 40 > all, "{free} of {all} blocks are free");
+    }
+    server.set_warehouse_away(false);
+    server.settle().await;
+    app.accept(&large_batch()).await;
+    server.settle().await;
+    assert_eq!(app.outcomes().await, [("stored".to_owned(), acknowledged + 80)].into());
 }

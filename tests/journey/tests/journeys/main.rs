@@ -12,10 +12,10 @@ macro_rules! journeys {
     };
 }
 
+mod accounts;
 mod browsers;
 mod clients;
 mod command_line;
-mod crash;
 mod dead_letter;
 mod duplicates;
 mod engine;
@@ -55,9 +55,9 @@ fn journeys() -> Vec<Trial> {
     // The longest first, so that none of them is left alone at the end.
     [
         clients::trials(),
-        crash::trials(),
         lifecycle::trials(),
         slow_clients::trials(),
+        accounts::trials(),
         quotas::trials(),
         origins::trials(),
         live_view::trials(),

@@ -349,7 +349,8 @@ async fn settings_are_changed_one_by_one() {
     let calls = shared::server().await;
     let app = App::create(&calls).await;
     let defaults = json!({ "ip": "truncate", "allowed_origins": ["*"], "events_per_second": null,
-        "events_per_day": null, "events_per_month": null });
+        "events_per_day": null, "events_per_month": null,
+        "retention_days": null });
     let get = calls.request(Method::GET, &app.path("/settings")).bearer_auth(&app.read_key);
     assert_eq!(Reply::of(get).await.expect(200), defaults);
     let patch = async |change: Value| calls.admin(Method::PATCH, &app.path("/settings"), Some(&change)).await;
@@ -358,7 +359,8 @@ async fn settings_are_changed_one_by_one() {
         .expect(200);
     let changed = patch(json!({ "events_per_day": null, "events_per_second": 100 })).await.expect(200);
     let expected = json!({ "ip": "drop", "allowed_origins": ["https://shop.example"], "events_per_second": 100,
-        "events_per_day": null, "events_per_month": null });
+        "events_per_day": null, "events_per_month": null,
+        "retention_days": null });
     assert_eq!(changed, expected);
     let wrong = patch(json!({ "allowed_origins": ["shop.example"] })).await.problem(422, "invalid");
     assert!(
