@@ -11,6 +11,8 @@ const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 if read -r word; then exit 0; fi
 kill -9 "$1"
+# Only folders that are named after the tests, whoever asks.
+case "${2##*/}" in suanpan-*) ;; *) exit 1;; esac
 # The engine ends by itself a moment later, and may write until then.
 for try in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf -- "$2"

@@ -36,7 +36,7 @@ impl Outside {
     /// It does not start, or runs.
     pub async fn start_again(&mut self) {
         assert!(self.store.is_none(), "it runs already");
-        let store = Store::open(command(), self.folder.path(), &[], "suanpan").await;
+        let store = Store::open(command(), (self.folder.path(), self.folder.path()), &[], "suanpan").await;
         self.relay.move_to(&[store.url().trim_start_matches("http://").trim_end_matches('/')]);
         self.store = Some(store);
     }

@@ -362,7 +362,7 @@ impl Server {
             None => Vec::new(),
         };
         let database = self.warehouse.as_ref().map_or("suanpan", |(external, _)| external.database());
-        Store::open(self.command(), &self.data_dir(), &settings, database).await
+        Store::open(self.command(), (self.folder.path(), &self.data_dir()), &settings, database).await
     }
 }
 

@@ -23,15 +23,29 @@ pub struct Store {
 }
 
 impl Store {
-    pub(crate) async fn open(command: Command, data_dir: &Path, settings: &[String], database: &str) -> Self {
-        let (data_dir, settings, database) = (data_dir.to_owned(), settings.to_vec(), database.to_owned());
-        let opening =
-            tokio::task::spawn_blocking(move || Self::open_now(command, &data_dir, &settings, database));
+    /// Opens the data in a folder below `folder` (or `folder` itself), which goes when the tests are killed.
+    pub(crate) async fn open(
+        command: Command,
+        (folder, data_dir): (&Path, &Path),
+        settings: &[String],
+        database: &str,
+    ) -> Self {
+        assert!(data_dir.starts_with(folder), "{data_dir:?} is not in {folder:?}");
+        let (folder, data_dir) = (folder.to_owned(), data_dir.to_owned());
+        let (settings, database) = (settings.to_vec(), database.to_owned());
+        let opening = tokio::task::spawn_blocking(move || {
+            Self::open_now(command, (&folder, &data_dir), &settings, database)
+        });
         let opened = tokio::time::timeout(Duration::from_secs(60), opening).await;
         opened.expect("the engine says within a minute where it is").expect("the engine can be read")
     }
 
-    fn open_now(mut command: Command, data_dir: &Path, settings: &[String], database: String) -> Self {
+    fn open_now(
+        mut command: Command,
+        (folder, data_dir): (&Path, &Path),
+        settings: &[String],
+        database: String,
+    ) -> Self {
         let mut child = command
             .args(["engine", "--data-dir"])
             .arg(data_dir)
@@ -41,7 +55,7 @@ impl Store {
             .spawn()
             .expect("suanpan can be run");
         let process = Process::of(child.id()).expect("a child that is not waited for is there");
-        let _caretaker = Caretaker::of(child.id(), data_dir.parent().unwrap_or(data_dir));
+        let _caretaker = Caretaker::of(child.id(), folder);
         let lines = BufReader::new(child.stdout.take().expect("it was piped")).lines();
         let mut store = Self {
             child,

@@ -20,6 +20,8 @@ while read -r word; do
     esac
 done
 for pid in $running; do kill -9 "$pid" 2>/dev/null; done
+# Only folders that are named after the tests, whoever asks.
+case "${1##*/}" in suanpan-*) ;; *) exit 1;; esac
 for try in 1 2 3 4 5; do
     rm -rf -- "$1" && exit 0
     sleep 1
