@@ -68,7 +68,7 @@ impl Asking {
             },
         };
         let rows: Vec<EventRow<'_>> = (0..count).map(row).collect();
-        let batch = BatchId { epoch: rand_epoch(), partition: 0, first: 0, last: count - 1 };
+        let batch = BatchId { epoch: rand_epoch(), partition: 0, first: 0, last: count - 1, writer: 0 };
         self.warehouse.insert_events(batch, &rows).await.unwrap();
         self.watermarks.bump(&self.app, [report_date(event_time_ms)], event_time_ms);
     }

@@ -7,19 +7,22 @@ use std::sync::Arc;
 
 use arrow_array::builder::{Float64Builder, StringBuilder};
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
-    UInt64Array,
+    ArrayRef, BooleanArray, Date32Array, RecordBatch, TimestampMillisecondArray, UInt32Array, UInt64Array,
 };
 use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use bytes::Bytes;
 use suanpan_event::{Slot, SlotFamily};
+use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use crate::error::{Result, WarehouseError};
 use crate::rows::{BatchId, EventRow, SlotValue};
 
 /// Bytes of the text of one batch. Arrow's text columns have 32-bit offsets.
 const BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What a stream has beside its columns: names, types, places.
+const FRAME_BYTES: usize = 64 * 1024;
 const DAY_MS: i64 = 86_400_000;
 
 /// A batch ready to be sent.
@@ -43,8 +46,9 @@ pub(crate) fn encode(batch: BatchId, rows: &[EventRow<'_>]) -> Result<Encoded> {
 }
 
 fn stream(schema: Schema, arrays: Vec<ArrayRef>) -> std::result::Result<Bytes, ArrowError> {
+    let bytes: usize = arrays.iter().map(|array| array.get_buffer_memory_size()).sum();
     let record_batch = RecordBatch::try_new(Arc::new(schema), arrays)?;
-    let mut writer = StreamWriter::try_new(Vec::new(), &record_batch.schema())?;
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(bytes + FRAME_BYTES), &record_batch.schema())?;
     writer.write(&record_batch)?;
     Ok(writer.into_inner()?.into())
 }
@@ -70,10 +74,7 @@ fn fixed_columns(batch: BatchId, rows: &[EventRow<'_>]) -> Vec<(String, ArrayRef
         ("report_date", Arc::new(Date32Array::from_iter_values(dates))),
         ("received_time", times(rows.iter().map(|row| Some(row.received_time_ms)).collect())),
         ("client_time", times(rows.iter().map(|row| row.client_time_ms).collect())),
-        (
-            "event_id",
-            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.event_id.to_string()))),
-        ),
+        ("event_id", ids(rows.iter().map(|row| row.event_id))),
         ("actor_id", texts(rows.iter().map(|row| row.actor_id.as_ref()))),
         ("user_id", texts(rows.iter().map(|row| row.user_id.as_ref()))),
         ("device_id", texts(rows.iter().map(|row| row.device_id.as_ref()))),
@@ -85,13 +86,28 @@ fn fixed_columns(batch: BatchId, rows: &[EventRow<'_>]) -> Vec<(String, ArrayRef
         ("slot_map", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.slot_map)))),
         ("log_epoch", Arc::new(UInt64Array::from(vec![batch.epoch; rows.len()]))),
         ("log_partition", Arc::new(UInt32Array::from(vec![batch.partition; rows.len()]))),
+        ("writer", Arc::new(UInt64Array::from(vec![batch.writer; rows.len()]))),
         ("log_offset", Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.log_offset)))),
     ];
     columns.into_iter().map(|(name, array)| (name.to_owned(), array)).collect()
 }
 
-fn texts<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(values))
+/// A column of texts, made in one piece: growing it would move all of it again and again.
+fn texts<'a>(values: impl Iterator<Item = &'a str> + Clone) -> ArrayRef {
+    let (rows, bytes) = values.clone().fold((0, 0), |(rows, bytes), text| (rows + 1, bytes + text.len()));
+    let mut column = StringBuilder::with_capacity(rows, bytes);
+    values.for_each(|text| column.append_value(text));
+    Arc::new(column.finish())
+}
+
+/// Ids travel as text, which every server reads as a UUID.
+fn ids(values: impl ExactSizeIterator<Item = Uuid>) -> ArrayRef {
+    let mut column = StringBuilder::with_capacity(values.len(), values.len() * Hyphenated::LENGTH);
+    let mut text = Uuid::encode_buffer();
+    for id in values {
+        column.append_value(id.hyphenated().encode_lower(&mut text));
+    }
+    Arc::new(column.finish())
 }
 
 /// Reads one text of a row.

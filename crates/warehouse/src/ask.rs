@@ -8,7 +8,7 @@ use suanpan_event::AppId;
 use uuid::Uuid;
 
 use crate::access::seconds;
-use crate::client::Statement;
+use crate::client::{Client, Statement};
 use crate::error::{Result, WarehouseError};
 use crate::metrics;
 use crate::warehouse::Warehouse;
@@ -161,7 +161,7 @@ impl Warehouse {
     /// reaches for what it may not.
     pub async fn ask(&self, request: &AskRequest) -> Result<Table> {
         let begun = Instant::now();
-        let answer = self.ask_within(request, "JSONCompact", "").await.and_then(|text| {
+        let answer = self.ask_within(self.asker(), request, ("JSONCompact", "")).await.and_then(|text| {
             let answer: JsonCompact = serde_json::from_str(&text).map_err(WarehouseError::decode)?;
             Ok(Table {
                 columns: answer.meta,
@@ -190,13 +190,26 @@ impl Warehouse {
             params: params.to_vec(),
             limits: *self.ask_limits_max(),
         };
-        let text = self.ask_within(&request, "TabSeparated", "EXPLAIN ESTIMATE ").await?;
-        // Columns: database, table, parts, rows, marks.
-        let rows = |line: &str| line.split('\t').nth(3)?.parse::<u64>().ok();
-        text.lines().map(|line| rows(line).ok_or_else(|| WarehouseError::decode(line))).sum()
+        // A node tells of its own rows alone, so that each shard is asked.
+        let mut sum = 0;
+        for shard in self.shards() {
+            let asker = self.asker().at_nodes_of(shard);
+            let text = self.ask_within(&asker, &request, ("TabSeparated", "EXPLAIN ESTIMATE ")).await?;
+            // Columns: database, table, parts, rows, marks.
+            let rows = |line: &str| line.split('\t').nth(3)?.parse::<u64>().ok();
+            for line in text.lines() {
+                sum += rows(line).ok_or_else(|| WarehouseError::decode(line))?;
+            }
+        }
+        Ok(sum)
     }
 
-    async fn ask_within(&self, request: &AskRequest, format: &str, prefix: &str) -> Result<String> {
+    async fn ask_within(
+        &self,
+        asker: &Client,
+        request: &AskRequest,
+        (format, prefix): (&str, &str),
+    ) -> Result<String> {
         let limits = request.limits.within(self.ask_limits_max());
         let mut options = if self.ask_limits_settable() { limits.options() } else { Vec::new() };
         options.push(("query_id", format!("{}|{}", request.app, Uuid::new_v4())));
@@ -208,7 +221,7 @@ impl Warehouse {
             names.iter().map(String::as_str).zip(request.params.iter().map(|(_, value)| value.clone())),
         );
         let sql = format!("{prefix}{}", request.sql);
-        let asked = self.asker().text(Statement { sql: &sql, options, data: None });
+        let asked = asker.text(Statement { sql: &sql, options, data: None });
         match tokio::time::timeout(Duration::from_millis(limits.time_ms + GRACE_MS), asked).await {
             Ok(answer) => answer.map_err(|error| limits.hit(error)),
             Err(_elapsed) => Err(WarehouseError::TimeLimit { limit_ms: limits.time_ms }),

@@ -1,15 +1,17 @@
 //! Speaks ClickHouse's HTTP protocol, to an engine of our own or to any server alike.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::multipart::Form;
 use reqwest::{Response, StatusCode, Url};
+use tracing::warn;
 
 use crate::engine::Secret;
 use crate::error::{Result, WarehouseError};
+use crate::metrics;
 
 /// ClickHouse closes idle connections after 10 s; we let go before.
 const IDLE_CONNECTION_MS: u64 = 5_000;
@@ -92,13 +94,38 @@ fn form(sql: &str, fields: &[Pair<'_>]) -> Form {
     fields.iter().fold(form, |form, (name, value)| form.text((*name).to_owned(), (*value).to_owned()))
 }
 
-/// A client for one user.
+/// A client for one user, of one node or of several that are as good as each other.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
-    endpoint: Endpoint,
+    nodes: Arc<Nodes>,
     credentials: Credentials,
     database: Option<String>,
+}
+
+/// Nodes of which one is in use, until it fails.
+#[derive(Debug)]
+struct Nodes {
+    endpoints: Vec<Endpoint>,
+    /// Which one is in use; it only grows, and is taken modulo their number.
+    turn: AtomicUsize,
+}
+
+impl Nodes {
+    fn in_use(&self) -> (usize, &Endpoint) {
+        let turn = self.turn.load(Ordering::Acquire);
+        (turn, &self.endpoints[turn % self.endpoints.len()])
+    }
+
+    /// Moves on to the next node, unless somebody has done so since the turn was read.
+    fn leave(&self, turn: usize) {
+        let next = self.turn.compare_exchange(turn, turn + 1, Ordering::AcqRel, Ordering::Relaxed);
+        if next.is_ok() && self.endpoints.len() > 1 {
+            metrics::failed_over();
+            warn!(left = %self.endpoints[turn % self.endpoints.len()].url(), to = %self.in_use().1.url(),
+                "a ClickHouse node does not answer; using another");
+        }
+    }
 }
 
 impl Client {
@@ -111,12 +138,52 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| WarehouseError::EngineStart { message: chain(&error) })?;
-        Ok(Self { http, endpoint, credentials, database: None })
+        let nodes = Arc::new(Nodes { endpoints: vec![endpoint], turn: AtomicUsize::new(0) });
+        Ok(Self { http, nodes, credentials, database: None })
     }
 
     /// The same server and database, asked by another user.
     pub fn with_credentials(&self, credentials: Credentials) -> Self {
         Self { credentials, ..self.clone() }
+    }
+
+    /// The same user at other nodes, of which it uses the `first` until that one fails.
+    pub fn at(&self, endpoints: Vec<Endpoint>, first: usize) -> Self {
+        assert!(!endpoints.is_empty(), "a client has a node");
+        let nodes = Arc::new(Nodes { endpoints, turn: AtomicUsize::new(first) });
+        Self { nodes, ..self.clone() }
+    }
+
+    /// The same user at the nodes of another client, and with it at the one in use.
+    pub fn at_nodes_of(&self, other: &Self) -> Self {
+        Self { nodes: Arc::clone(&other.nodes), ..self.clone() }
+    }
+
+    /// A client for each node alone.
+    pub fn each_node(&self) -> Vec<Self> {
+        self.nodes.endpoints.iter().map(|endpoint| self.at(vec![endpoint.clone()], 0)).collect()
+    }
+
+    /// The address in use.
+    pub fn url(&self) -> Url {
+        self.nodes.in_use().1.url()
+    }
+
+    /// Uses this node from now on, if there is one with this address.
+    pub fn prefer(&self, url: &Url) {
+        let nodes = &self.nodes.endpoints;
+        if let Some(at) = nodes.iter().position(|endpoint| endpoint.url() == *url) {
+            let ahead = |turn: usize| (at + nodes.len() - turn % nodes.len()) % nodes.len();
+            let _ = self
+                .nodes
+                .turn
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, |turn| Some(turn + ahead(turn)));
+        }
+    }
+
+    /// A number that stays the same as long as the same node is in use, and never comes back.
+    pub fn turn(&self) -> usize {
+        self.nodes.in_use().0
     }
 
     /// The same, with a database that statements need not name.
@@ -144,9 +211,35 @@ impl Client {
     }
 
     /// Runs a statement, to the response's head: an error status has become an error.
+    ///
+    /// A node that can't be connected to is left for the next one at once: it was told nothing. One that fails
+    /// later is left for the next statement; whether to send this one again is for the caller to say.
     pub async fn send(&self, statement: Statement<'_>) -> Result<Response> {
+        let mut tries_left = self.nodes.endpoints.len();
+        loop {
+            let (turn, endpoint) = self.nodes.in_use();
+            tries_left -= 1;
+            match self.send_to(endpoint, &statement).await {
+                Ok(response) => return Ok(response),
+                Err(Failure { error, is_node, was_sent }) => {
+                    if is_node {
+                        self.nodes.leave(turn);
+                    }
+                    if was_sent || tries_left == 0 {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_to(
+        &self,
+        endpoint: &Endpoint,
+        statement: &Statement<'_>,
+    ) -> std::result::Result<Response, Failure> {
         let (in_url, in_form) = statement.split_options();
-        let mut url = self.endpoint.url();
+        let mut url = endpoint.url();
         {
             let mut query = url.query_pairs_mut();
             if let Some(database) = &self.database {
@@ -169,11 +262,35 @@ impl Client {
             (None, []) => request.body(statement.sql.to_owned()),
             (None, fields) => request.multipart(form(statement.sql, fields)),
         };
-        let response = request.send().await.map_err(|error| {
-            WarehouseError::unavailable(format!("{} ({})", chain(&error), self.endpoint.url()))
+        let response = request.send().await.map_err(|error| Failure {
+            was_sent: !error.is_connect(),
+            is_node: true,
+            error: WarehouseError::unavailable(format!("{} ({})", chain(&error), endpoint.url())),
         })?;
-        if response.status() == StatusCode::OK { Ok(response) } else { Err(refusal(response).await) }
+        if response.status() == StatusCode::OK {
+            return Ok(response);
+        }
+        let error = refusal(response).await;
+        Err(Failure { is_node: is_of_the_node(&error), was_sent: true, error })
     }
+}
+
+/// Why a node did not do what it was told.
+struct Failure {
+    error: WarehouseError,
+    /// Whether another node may do it.
+    is_node: bool,
+    /// Whether it may have done it all the same.
+    was_sent: bool,
+}
+
+/// Whether a refusal is about the node's own state. The codes: NO_ZOOKEEPER, TABLE_IS_READ_ONLY,
+/// KEEPER_EXCEPTION: a replica that has lost its Keeper takes no INSERT.
+fn is_of_the_node(error: &WarehouseError) -> bool {
+    matches!(
+        error,
+        WarehouseError::Overloaded { code: 225 | 242 | 999, .. } | WarehouseError::Unavailable { .. }
+    )
 }
 
 /// reqwest asks for one TLS provider in the process. Another part may have installed it already,

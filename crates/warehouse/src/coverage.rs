@@ -46,9 +46,9 @@ impl Warehouse {
     /// ClickHouse does not answer.
     pub async fn slot_floor(&self, app: &AppId, from: Date, to: Date) -> Result<Option<u32>> {
         let sql = format!(
-            "SELECT minOrNull(slot_map) FROM {}.events_local WHERE app_id = '{app}' \
+            "SELECT minOrNull(slot_map) FROM {} WHERE app_id = '{app}' \
              AND report_date BETWEEN '{from}' AND '{to}'",
-            self.database()
+            self.table("events")
         );
         let text = self.writer().text(Statement { sql: &sql, ..Statement::default() }).await?;
         match text.trim() {

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod render;
 mod supervise;
+mod torn;
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +20,14 @@ pub use child::{EngineChildArgs, run_engine_child};
 pub use choice::LIBRARY_VERSION;
 pub(crate) use choice::require_version;
 pub use config::{ChildCommand, EngineConfig, Secret};
+pub(crate) use credentials::{passwords, private_folder};
 pub(crate) use render::{ASK_USER, WRITE_USER};
 
 use crate::client::{Client, Credentials, Endpoint};
+use crate::cluster::ClusterConfig;
 use crate::error::{Result, WarehouseError};
 use crate::metrics;
+use crate::nodes::Nodes;
 use crate::warehouse::{AskAccess, Warehouse};
 use choice::OwnEngine;
 use render::Rendering;
@@ -41,6 +45,32 @@ pub struct Engine {
     supervisor: Option<Supervisor>,
 }
 
+/// What an engine of our own serves.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnSetup<'a> {
+    /// The databases that may be made in it.
+    pub databases: &'a [String],
+    /// Which shard it is, if it is one of several.
+    pub shard: Option<&'a OwnShard>,
+}
+
+/// One of several engines of our own that are the shards of a cluster. Tests have such.
+#[derive(Debug)]
+pub(crate) struct OwnShard {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The ports at which the engines speak with each other, shard by shard.
+    pub tcp_ports: Vec<u16>,
+    /// Which of them this engine is.
+    pub number: usize,
+}
+
+impl OwnShard {
+    fn tcp_port(&self) -> u16 {
+        self.tcp_ports[self.number]
+    }
+}
+
 #[derive(Debug)]
 struct Supervisor {
     stop: oneshot::Sender<()>,
@@ -56,26 +86,38 @@ impl Engine {
     /// No engine to be had, or a folder in use: each with a sentence saying what to do.
     pub async fn start(config: EngineConfig) -> Result<Self> {
         check_database(&config.database)?;
-        match &config.clickhouse_url {
-            Some(url) => Self::connect(url, &config).await,
-            None => Self::start_own(&config, std::slice::from_ref(&config.database)).await,
+        match (&config.cluster, &config.clickhouse_url) {
+            (Some(_), Some(_)) => Err(WarehouseError::AccessRefused {
+                message: "a ClickHouse URL and a cluster are configured: choose one".into(),
+            }),
+            (Some(cluster), None) => Self::connect_cluster(cluster, &config),
+            (None, Some(url)) => Self::connect(url, &config),
+            (None, None) => {
+                let databases = std::slice::from_ref(&config.database);
+                Self::start_own(&config, OwnSetup { databases, shard: None }).await
+            }
         }
     }
 
     /// [`Self::start`] for an engine of our own that several databases may be made in.
-    pub(crate) async fn start_own(config: &EngineConfig, databases: &[String]) -> Result<Self> {
+    pub(crate) async fn start_own(config: &EngineConfig, setup: OwnSetup<'_>) -> Result<Self> {
         credentials::private_folder(&config.data_dir)?;
         let folder = std::path::absolute(&config.data_dir)
             .map_err(|source| WarehouseError::File { path: config.data_dir.clone(), source })?;
         let chosen = choice::choose_own(config, &folder.join("data")).await?;
         let password_file = folder.join("passwords.json");
         let passwords = credentials::passwords(&password_file)?;
+        let backups = config.backups_dir.clone().unwrap_or_else(|| folder.join("backups"));
+        let backups = std::path::absolute(&backups)
+            .map_err(|source| WarehouseError::File { path: backups.clone(), source })?;
         Rendering {
             folder: &folder,
             server_data: &folder.join("server"),
+            backups: &backups,
             default_serves: matches!(chosen, OwnEngine::Library(_)),
             memory_bytes_max: config.memory_bytes_max,
-            databases,
+            databases: setup.databases,
+            shard: setup.shard,
             passwords: &passwords,
             limits_max: &config.ask_limits_max,
         }
@@ -96,8 +138,16 @@ impl Engine {
                 ChildCommand::own().map_err(|source| WarehouseError::File { path: "self".into(), source })?
             }
         };
-        let launch =
-            Launch { command, folder, library, binary, client: client.clone(), endpoint: endpoint.clone() };
+        let tcp_port = setup.shard.map(OwnShard::tcp_port);
+        let launch = Launch {
+            command,
+            folder,
+            library,
+            binary,
+            tcp_port,
+            client: client.clone(),
+            endpoint: endpoint.clone(),
+        };
         let serving = launch.start(None).await?;
         metrics::engine_up(true);
         info!(engine = kind, url = %endpoint.url(), "the ClickHouse engine serves");
@@ -105,7 +155,7 @@ impl Engine {
         let process_id = serving.process_id();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(launch.supervise(serving, stopped));
-        let warehouse = Warehouse::new(client, AskAccess::Given(ask), config)?;
+        let warehouse = Warehouse::new(Nodes::one(client), AskAccess::Given(ask), config)?;
         Ok(Self {
             warehouse,
             endpoint,
@@ -117,10 +167,45 @@ impl Engine {
         })
     }
 
-    async fn connect(url: &str, config: &EngineConfig) -> Result<Self> {
+    fn connect(url: &str, config: &EngineConfig) -> Result<Self> {
         let (base, write) = external_address(url, config)?;
         let endpoint = Endpoint::external(base);
-        let user = write.user.clone();
+        let client = Client::new(endpoint.clone(), write)?;
+        info!(url = %endpoint.url(), "using the configured ClickHouse");
+        Self::external("configured server", (endpoint, Nodes::one(client)), config)
+    }
+
+    fn connect_cluster(cluster: &ClusterConfig, config: &EngineConfig) -> Result<Self> {
+        if let Some(message) = cluster.problem() {
+            return Err(WarehouseError::AccessRefused { message });
+        }
+        let mut writer: Option<Credentials> = None;
+        let mut shards = Vec::new();
+        for replicas in &cluster.shards.0 {
+            let mut endpoints = Vec::new();
+            for url in replicas {
+                let (base, credentials) = external_address(url, config)?;
+                // The first address with a password speaks for all.
+                if writer.as_ref().is_none_or(|writer| writer.password.expose().is_empty()) {
+                    writer = Some(credentials);
+                }
+                endpoints.push(Endpoint::external(base));
+            }
+            shards.push(endpoints);
+        }
+        let writer = writer.expect("a cluster has a shard, and a shard a node");
+        let first = shards[0][0].clone();
+        let client = Client::new(first.clone(), writer)?;
+        info!(shards = shards.len(), cluster = cluster.name, "using the configured ClickHouse cluster");
+        Self::external("configured cluster", (first, Nodes::of_shards(&client, shards)), config)
+    }
+
+    fn external(
+        kind: &'static str,
+        (endpoint, nodes): (Endpoint, Nodes),
+        config: &EngineConfig,
+    ) -> Result<Self> {
+        let user = nodes.any().user().to_owned();
         let ask = match &config.ask_user {
             Some(user) => AskAccess::Given(Credentials {
                 user: user.clone(),
@@ -128,12 +213,10 @@ impl Engine {
             }),
             None => AskAccess::Made,
         };
-        let warehouse = Warehouse::new(Client::new(endpoint.clone(), write)?, ask, config)?;
-        info!(url = %endpoint.url(), "using the configured ClickHouse");
         Ok(Self {
-            warehouse,
+            warehouse: Warehouse::new(nodes, ask, config)?,
             endpoint,
-            kind: "configured server",
+            kind,
             user,
             password_file: None,
             process_id: None,
@@ -146,12 +229,12 @@ impl Engine {
         self.warehouse.clone()
     }
 
-    /// `embedded library`, `clickhouse binary` or `configured server`.
+    /// `embedded library`, `clickhouse binary`, `configured server` or `configured cluster`.
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
-    /// The address of ClickHouse's HTTP protocol.
+    /// The address of ClickHouse's HTTP protocol; of a cluster, that of its first node.
     pub fn http_url(&self) -> String {
         self.endpoint.url().to_string()
     }

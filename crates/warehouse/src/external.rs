@@ -3,11 +3,13 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::access::ask_profile;
+use crate::access::{SHARD_VIEW, ask_profile};
 use crate::ask::AskLimits;
 use crate::client::{Client, Credentials, Statement, quoted};
 use crate::engine::Secret;
 use crate::error::{Result, WarehouseError};
+use crate::nodes::in_time;
+use crate::schema::Layout;
 
 /// The asking user of a database. Its password follows from the owner's, so that all processes
 /// of an installation know it without telling each other.
@@ -22,13 +24,14 @@ pub(crate) fn derived_asker(writer: &Client, database: &str) -> Credentials {
     Credentials { user: format!("{database}_ask"), password: Secret::new(password) }
 }
 
-/// Makes the asking user by SQL, as `users.xml` does for an engine of our own.
+/// Makes the asking user on a node by SQL, as `users.xml` does for an engine of our own.
 pub(crate) async fn make_asker(
     writer: &Client,
     asker: &Client,
-    database: &str,
+    layout: &Layout,
     limits_max: &AskLimits,
 ) -> Result<()> {
+    let database = &layout.database;
     let user = asker.user();
     let password = quoted(asker.password().expose());
     let settings: Vec<String> = ask_profile(limits_max)
@@ -41,7 +44,7 @@ pub(crate) async fn make_asker(
             None => format!("{} = {} CONST", setting.name, setting.value),
         })
         .collect();
-    let statements = [
+    let mut statements = vec![
         format!("CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH sha256_password BY {password}"),
         format!(
             "ALTER USER {user} IDENTIFIED WITH sha256_password BY {password} SETTINGS {}",
@@ -49,6 +52,9 @@ pub(crate) async fn make_asker(
         ),
         format!("GRANT SELECT ON {database}.events TO {user}"),
     ];
+    if layout.cluster.is_some() {
+        statements.push(format!("GRANT SELECT ON {database}.{SHARD_VIEW} TO {user}"));
+    }
     for statement in statements {
         writer.run(&statement).await.map_err(|error| cannot_make(writer, database, error))?;
     }
@@ -69,9 +75,24 @@ fn cannot_make(writer: &Client, database: &str, error: WarehouseError) -> Wareho
     }
 }
 
-/// Proves that the asking user is read-only and reads the filtered view alone. Returns whether
-/// questions may lower their limits.
+/// Proves on every node that answers that the asking user is read-only and reads what is filtered alone.
+/// Returns whether questions may lower their limits.
 pub(crate) async fn prove_walls(asker: &Client, database: &str) -> Result<bool> {
+    let (mut settable, mut away) = (None, None);
+    for node in asker.each_node() {
+        match in_time(&node, prove_node(&node, database)).await {
+            Ok(is_settable) => settable = Some(settable.unwrap_or(true) && is_settable),
+            Err(error @ WarehouseError::Unavailable { .. }) => away = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (settable, away) {
+        (None, Some(error)) => Err(error),
+        (settable, _) => Ok(settable.unwrap_or(true)),
+    }
+}
+
+async fn prove_node(asker: &Client, database: &str) -> Result<bool> {
     let user = asker.user();
     let refuse = |why: &str| {
         Err(WarehouseError::AccessRefused { message: format!("the asking ClickHouse user {user} {why}") })
@@ -101,13 +122,19 @@ pub(crate) async fn prove_walls(asker: &Client, database: &str) -> Result<bool> 
 }
 
 /// What only the owner reads.
-const OWN_TABLES: [&str; 7] = [
+const OWN_TABLES: [&str; 13] = [
     "events_local",
+    "events_all",
     "ledger",
     "ledger_local",
+    "ledger_all",
     "dead_letter_local",
+    "dead_letter_all",
     "identity_links_local",
     "learnt_local",
+    "removed_local",
+    "owners",
+    "placements",
     "schema_versions",
 ];
 

@@ -119,6 +119,7 @@ struct Line<'a> {
     samples: &'a [String],
     unlisted: &'a [u64],
     next_offset: u64,
+    writer: u64,
 }
 
 impl<'a> Line<'a> {
@@ -136,6 +137,7 @@ impl<'a> Line<'a> {
             samples: &new.samples,
             unlisted: &new.unlisted,
             next_offset: batch.next_offset(),
+            writer: batch.writer,
         }
     }
 }
@@ -151,7 +153,7 @@ impl Warehouse {
             return Ok(());
         }
         let lines: Vec<Line<'_>> = learnt.iter().map(|new| Line::of(batch, new)).collect();
-        self.insert_beside("learnt", (batch, ""), &lines).await
+        self.insert_beside(self.home_of(batch.partition), "learnt", (batch, ""), &lines).await
     }
 
     /// The offset up to which every event of the log is counted in what was learnt; 0 if none is.
@@ -160,11 +162,11 @@ impl Warehouse {
     /// ClickHouse does not answer.
     pub async fn learnt_through(&self, epoch: u64, partition: u32) -> Result<u64> {
         let sql = format!(
-            "SELECT max(next_offset) AS number FROM {}.learnt_local \
+            "SELECT max(next_offset) FROM {}.learnt_local \
              WHERE log_epoch = {epoch} AND log_partition = {partition}",
             self.database()
         );
-        self.one_number(Lookup::new(sql)).await
+        self.greatest(partition, &sql).await
     }
 
     /// All names that an app's events taught, sorted; first the row for those beyond the bound, if
@@ -178,9 +180,9 @@ impl Warehouse {
              toUnixTimestamp64Milli(max(t.last_seen)) AS last_seen_ms, sum(t.events) AS events, \
              groupBitOr(t.types) AS types, arraySort(groupUniqArrayArray({SAMPLES_MAX})(t.samples)) AS samples, \
              uniqExactArray(t.unlisted) AS unlisted \
-             FROM {}.learnt_local AS t WHERE app_id = {{app:String}} \
+             FROM {} AS t WHERE app_id = {{app:String}} \
              GROUP BY event, attribute ORDER BY event, attribute LIMIT {NAMES_MAX}",
-            self.database()
+            self.table("learnt")
         );
         self.look_up(Lookup::new(sql).text("app", app.as_str())).await
     }

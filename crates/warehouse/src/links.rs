@@ -47,16 +47,22 @@ struct Line<'a> {
     to_id: &'a str,
     first_seen: String,
     last_seen: String,
+    log_epoch: u64,
+    log_partition: u32,
+    writer: u64,
 }
 
 impl<'a> Line<'a> {
-    fn of(link: &'a NewLink) -> Self {
+    fn of(batch: BatchId, link: &'a NewLink) -> Self {
         Self {
             app_id: link.app_id.as_str(),
             from_id: &link.from_id,
             to_id: &link.to_id,
             first_seen: time_text(link.first_seen_ms),
             last_seen: time_text(link.last_seen_ms),
+            log_epoch: batch.epoch,
+            log_partition: batch.partition,
+            writer: batch.writer,
         }
     }
 }
@@ -70,8 +76,8 @@ impl Warehouse {
         if links.is_empty() {
             return Ok(());
         }
-        let lines: Vec<Line<'_>> = links.iter().map(Line::of).collect();
-        self.insert_beside("identity_links", (batch, ""), &lines).await
+        let lines: Vec<Line<'_>> = links.iter().map(|link| Line::of(batch, link)).collect();
+        self.insert_beside(self.home_of(batch.partition), "identity_links", (batch, ""), &lines).await
     }
 
     /// The links from and to an id, the latest first; at most [`LINKS_MAX`].
@@ -82,10 +88,10 @@ impl Warehouse {
         let sql = format!(
             "SELECT from_id, to_id, toUnixTimestamp64Milli(min(first_seen)) AS first_seen_ms, \
              toUnixTimestamp64Milli(max(last_seen)) AS last_seen_ms \
-             FROM {}.identity_links_local \
+             FROM {} \
              WHERE app_id = {{app:String}} AND (from_id = {{id:String}} OR to_id = {{id:String}}) \
              GROUP BY from_id, to_id ORDER BY last_seen_ms DESC, from_id, to_id LIMIT {LINKS_MAX}",
-            self.database()
+            self.table("identity_links")
         );
         self.look_up(Lookup::new(sql).text("app", app.as_str()).text("id", id).limited()).await
     }

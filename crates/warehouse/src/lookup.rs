@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::ask::param_text;
-use crate::client::Statement;
+use crate::client::{Client, Statement};
 use crate::error::{Result, WarehouseError};
 use crate::warehouse::Warehouse;
 
@@ -41,12 +41,20 @@ impl Lookup {
         self.params.push((format!("param_{name}"), format!("[{}]", list.join(","))));
         self
     }
+
+    /// Gives numbers to `{name:Array(…)}`.
+    pub fn numbers(mut self, name: &str, values: impl IntoIterator<Item = i64>) -> Self {
+        let list: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+        self.params.push((format!("param_{name}"), format!("[{}]", list.join(","))));
+        self
+    }
 }
 
 impl Warehouse {
     /// Reads all rows of an answer.
     pub(crate) async fn look_up<T: DeserializeOwned>(&self, lookup: Lookup) -> Result<Vec<T>> {
-        let text = self.run_lookup(&format!("{} FORMAT JSONEachRow", lookup.sql), &lookup).await?;
+        let text =
+            self.run_lookup(self.writer(), &format!("{} FORMAT JSONEachRow", lookup.sql), &lookup).await?;
         text.lines().map(|line| serde_json::from_str(line).map_err(WarehouseError::decode)).collect()
     }
 
@@ -60,19 +68,21 @@ impl Warehouse {
         rows.first().map(|row| row.number).ok_or_else(|| WarehouseError::decode("no row"))
     }
 
-    /// Runs a statement without an answer.
-    pub(crate) async fn look_up_nothing(&self, lookup: Lookup) -> Result<()> {
-        self.run_lookup(&lookup.sql, &lookup).await.map(drop)
+    /// Runs a statement without an answer on a shard.
+    pub(crate) async fn run_at(&self, shard: &Client, lookup: &Lookup) -> Result<()> {
+        self.run_lookup(shard, &lookup.sql, lookup).await.map(drop)
     }
 
-    async fn run_lookup(&self, sql: &str, lookup: &Lookup) -> Result<String> {
+    async fn run_lookup(&self, node: &Client, sql: &str, lookup: &Lookup) -> Result<String> {
         let limits = *self.ask_limits_max();
         let mut options = if lookup.is_limited { limits.options() } else { Vec::new() };
         options.push(("output_format_json_quote_64bit_integers", "0".to_owned()));
         // Buffered on the server, so that an error after the first rows is still an error.
         options.push(("wait_end_of_query", "1".to_owned()));
+        // What a subquery finds, it finds in all shards.
+        options.push(("distributed_product_mode", "global".to_owned()));
         options.extend(lookup.params.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        let answer = self.writer().text(Statement { sql, options, data: None }).await;
+        let answer = node.text(Statement { sql, options, data: None }).await;
         answer.map_err(|error| if lookup.is_limited { limits.hit(error) } else { error })
     }
 }

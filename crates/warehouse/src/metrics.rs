@@ -13,6 +13,7 @@ const INSERT_ROWS: &str = "suanpan_warehouse_insert_rows_total";
 const INSERT_BYTES: &str = "suanpan_warehouse_insert_bytes_total";
 const ASK_SECONDS: &str = "suanpan_warehouse_ask_seconds";
 const ASK_ROWS_READ: &str = "suanpan_warehouse_ask_rows_read_total";
+const FAILOVERS: &str = "suanpan_warehouse_failovers_total";
 const ERRORS: &str = "suanpan_warehouse_errors_total";
 
 /// Names, units and meanings, for the metrics reference.
@@ -24,6 +25,7 @@ pub const METRICS: &[(&str, &str)] = &[
     ("suanpan_warehouse_insert_bytes_total", "Bytes sent, by table."),
     ("suanpan_warehouse_ask_seconds", "Histogram: seconds a question took."),
     ("suanpan_warehouse_ask_rows_read_total", "Rows read for questions."),
+    ("suanpan_warehouse_failovers_total", "Nodes of a cluster that were left for another one."),
     ("suanpan_warehouse_errors_total", "Failed calls, by call and kind."),
 ];
 
@@ -33,6 +35,10 @@ pub(crate) fn engine_up(up: bool) {
 
 pub(crate) fn engine_restarted() {
     counter!(ENGINE_RESTARTS).increment(1);
+}
+
+pub(crate) fn failed_over() {
+    counter!(FAILOVERS).increment(1);
 }
 
 pub(crate) fn inserted(table: &'static str, rows: usize, bytes: usize, took: Duration) {

@@ -1,14 +1,14 @@
 //! What is stored already: the questions the pipeline asks at start, and when an event is too old
 //! for its memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::BytesMut;
 use jiff::Timestamp;
-use suanpan_event::{AppId, report_date};
+use suanpan_event::{AppId, PLACE_KEY_SQL, report_date};
 use uuid::Uuid;
 
-use crate::client::{Statement, chain, quoted};
+use crate::client::{Client, Statement, chain, quoted};
 use crate::error::{Result, WarehouseError};
 use crate::row_binary::RowBinary;
 use crate::rows::OffsetSet;
@@ -67,21 +67,25 @@ impl Warehouse {
     /// ClickHouse does not answer.
     pub async fn committed(&self, epoch: u64, partition: u32) -> Result<u64> {
         let sql = format!(
-            "SELECT max(next_offset) FROM {}.ledger WHERE log_epoch = {epoch} AND log_partition = {partition}",
+            "SELECT max(next_offset) FROM {}.ledger_local WHERE log_epoch = {epoch} AND log_partition = {partition}",
             self.database()
         );
-        let text = self.writer().text(Statement { sql: &sql, ..Statement::default() }).await?;
-        text.trim().parse().map_err(WarehouseError::decode)
+        self.greatest(partition, &sql).await
     }
 
-    /// Ends INSERTs of this log's batches that are still running, from a client that has gone away
-    /// or has given up waiting: what they store must be known before anything is sent again.
-    ///
-    /// # Errors
-    /// ClickHouse does not answer.
-    pub async fn end_inserts(&self, epoch: u64, partition: u32) -> Result<()> {
-        let prefix = insert_prefix(epoch, partition);
-        self.writer().run(&format!("KILL QUERY WHERE startsWith(query_id, {}) SYNC", quoted(&prefix))).await
+    /// The greatest of the numbers that the shards say. Each is asked at the replica that is written to: the
+    /// tables over all shards may read another one, which may be behind. All are asked, since with a changed
+    /// number of shards a partition has another home than it had.
+    pub(crate) async fn greatest(&self, partition: u32, sql: &str) -> Result<u64> {
+        let mut greatest = 0;
+        for (at, shard) in self.shards().iter().enumerate() {
+            let turn = self.ask_whole(partition, at).await?;
+            let text = shard.text(Statement { sql, ..Statement::default() }).await?;
+            let number = text.trim().parse().map_err(WarehouseError::decode)?;
+            self.asked_whole(at, turn)?;
+            greatest = u64::max(greatest, number);
+        }
+        Ok(greatest)
     }
 
     /// The offsets at or after `from` whose events are stored.
@@ -91,12 +95,12 @@ impl Warehouse {
     pub async fn stored_offsets(&self, epoch: u64, partition: u32, from: u64) -> Result<OffsetSet> {
         let sql = format!(
             "SELECT log_offset FROM {}.events_local WHERE log_epoch = {epoch} AND log_partition = {partition} \
-             AND log_offset >= {from} ORDER BY log_offset LIMIT {} FORMAT RowBinary",
+             AND log_offset >= {from} LIMIT {} FORMAT RowBinary",
             self.database(),
             OFFSETS_MAX + 1
         );
         let mut offsets = Vec::new();
-        self.read_rows(&sql, |row| {
+        self.read_whole(partition, &sql, |row| {
             offsets.push(row.u64()?);
             Some(())
         })
@@ -106,11 +110,13 @@ impl Warehouse {
                 "more than {OFFSETS_MAX} offsets after {from} are stored"
             )));
         }
+        offsets.sort_unstable();
         Ok(OffsetSet::from_sorted(offsets))
     }
 
-    /// Passes on app, id and event time (in milliseconds) of every stored event since a time, in no
-    /// order. When there are more than `ids_max`, the oldest hours are left out, whole.
+    /// Passes on app, id and event time (in milliseconds) of every stored event since a time whose place key
+    /// belongs to this one of so many partitions of the log, in no order. When there are more than `ids_max`,
+    /// the oldest hours are left out, whole. For all events: `(0, 1)`.
     ///
     /// # Errors
     /// ClickHouse does not answer; rows may have been passed on by then.
@@ -118,19 +124,25 @@ impl Warehouse {
         &self,
         since_event_time_ms: i64,
         ids_max: usize,
+        (partition, partitions): (u32, u32),
         mut each: impl FnMut(&AppId, Uuid, i64),
     ) -> Result<RecentIds> {
-        let complete_since_ms = self.hours_that_fit(since_event_time_ms.max(0), ids_max).await?;
+        let share = match partitions {
+            0 | 1 => String::new(),
+            _ => format!(" AND {PLACE_KEY_SQL} % {partitions} = {partition}"),
+        };
+        let complete_since_ms =
+            self.hours_that_fit(since_event_time_ms.max(0), ids_max, (partition, &share)).await?;
         let sql = format!(
             "SELECT app_id, event_id, toUnixTimestamp64Milli(event_time) FROM {}.events_local \
-             WHERE report_date >= '{}' AND event_time >= '{}' FORMAT RowBinary",
+             WHERE report_date >= '{}' AND event_time >= '{}'{share} FORMAT RowBinary",
             self.database(),
             report_date(complete_since_ms),
             time_text(complete_since_ms),
         );
         let mut count = 0;
         let mut apps: HashMap<String, AppId> = HashMap::new();
-        self.read_rows(&sql, |row| {
+        self.read_whole(partition, &sql, |row| {
             let app = row.text()?;
             let id = row.uuid()?;
             let time = row.i64()?;
@@ -146,32 +158,36 @@ impl Warehouse {
     }
 
     /// The earliest full hour, not before `since_ms`, since which at most `ids_max` events are stored.
-    async fn hours_that_fit(&self, since_ms: i64, ids_max: usize) -> Result<i64> {
+    async fn hours_that_fit(
+        &self,
+        since_ms: i64,
+        ids_max: usize,
+        (partition, share): (u32, &str),
+    ) -> Result<i64> {
         let sql = format!(
             "SELECT toInt64(toUnixTimestamp(toStartOfHour(event_time))) * 1000 AS hour, count() \
-             FROM {}.events_local WHERE report_date >= '{}' AND event_time >= '{}' \
+             FROM {}.events_local WHERE report_date >= '{}' AND event_time >= '{}'{share} \
              GROUP BY hour ORDER BY hour DESC LIMIT {HOURS_MAX} FORMAT RowBinary",
             self.database(),
             report_date(since_ms),
             time_text(since_ms),
         );
-        let mut hours = Vec::new();
-        self.read_rows(&sql, |row| {
-            hours.push((row.i64()?, row.u64()?));
+        let mut hours: BTreeMap<i64, u64> = BTreeMap::new();
+        self.read_whole(partition, &sql, |row| {
+            let (hour, events) = (row.i64()?, row.u64()?);
+            *hours.entry(hour).or_default() += events;
             Some(())
         })
         .await?;
         let mut left = ids_max as u64;
-        for (hour, events) in &hours {
+        for (hour, events) in hours.iter().rev().take(HOURS_MAX) {
             match left.checked_sub(*events) {
                 Some(rest) => left = rest,
                 None => return Ok(since_ms.max(hour + HOUR_MS)),
             }
         }
-        match hours.last() {
-            Some((hour, _)) if hours.len() == HOURS_MAX => Ok(since_ms.max(*hour)),
-            _ => Ok(since_ms),
-        }
+        // A shard tells of its newest hours alone.
+        Ok(hours.keys().rev().nth(HOURS_MAX - 1).map_or(since_ms, |hour| since_ms.max(*hour)))
     }
 
     /// Which of these events are stored. Exact: name, time (the client's own, if it was corrected)
@@ -193,6 +209,41 @@ impl Warehouse {
                 .await?;
                 rest = &rest[taken..];
             }
+        }
+        Ok(stored)
+    }
+
+    /// Which of these ids are stored with an event time from `from_ms` until before `to_ms`, whatever their event:
+    /// for events that have no time of their own, which get another one each time they are sent. Reads the ids
+    /// of all the app's events of that time.
+    ///
+    /// # Errors
+    /// ClickHouse does not answer.
+    pub async fn stored_ids_between(
+        &self,
+        app: &AppId,
+        (from_ms, to_ms): (i64, i64),
+        ids: &[Uuid],
+    ) -> Result<HashSet<Uuid>> {
+        let mut stored = HashSet::new();
+        for ids in ids.chunks(PROBES_PER_STATEMENT) {
+            let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+            let sql = format!(
+                "SELECT event_id FROM {}.events_local WHERE app_id = '{app}' \
+                 AND report_date BETWEEN '{}' AND '{}' AND event_time >= '{}' AND event_time < '{}' \
+                 AND event_id IN ({}) FORMAT RowBinary",
+                self.database(),
+                report_date(from_ms),
+                report_date(to_ms),
+                time_text(from_ms),
+                time_text(to_ms),
+                list.join(", "),
+            );
+            self.read_rows(&sql, |row| {
+                stored.insert(row.uuid()?);
+                Some(())
+            })
+            .await?;
         }
         Ok(stored)
     }
@@ -226,39 +277,61 @@ impl Warehouse {
         (sql, tuples.len())
     }
 
-    /// Reads an answer in RowBinary while it comes, row by row. `take` says none when the bytes at
-    /// hand are no whole row yet.
+    /// [`Self::read_rows`] of replicas that have every row which the partition's owners before were told is stored.
+    async fn read_whole(
+        &self,
+        partition: u32,
+        sql: &str,
+        mut take: impl FnMut(&mut RowBinary<'_>) -> Option<()>,
+    ) -> Result<()> {
+        for (at, shard) in self.shards().iter().enumerate() {
+            let turn = self.ask_whole(partition, at).await?;
+            read_shard(shard, sql, &mut take).await?;
+            self.asked_whole(at, turn)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the answers of all shards in RowBinary while they come, row by row, from the replicas that are written
+    /// to. `take` says none when the bytes at hand are no whole row yet.
     async fn read_rows(
         &self,
         sql: &str,
         mut take: impl FnMut(&mut RowBinary<'_>) -> Option<()>,
     ) -> Result<()> {
-        let mut response = self.writer().send(Statement { sql, ..Statement::default() }).await?;
-        let mut held = BytesMut::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| WarehouseError::unavailable(chain(&error)))?
-        {
-            held.extend_from_slice(&chunk);
-            let mut rows = RowBinary::new(&held);
-            let mut used = 0;
-            while rows.has_more() && take(&mut rows).is_some() {
-                used = rows.position();
-            }
-            let _ = held.split_to(used);
+        for shard in self.shards() {
+            read_shard(shard, sql, &mut take).await?;
         }
-        if held.is_empty() { Ok(()) } else { Err(WarehouseError::unavailable("the answer broke off")) }
+        Ok(())
     }
+}
+
+/// Reads one shard's answer.
+async fn read_shard(
+    shard: &Client,
+    sql: &str,
+    take: &mut impl FnMut(&mut RowBinary<'_>) -> Option<()>,
+) -> Result<()> {
+    let mut response = shard.send(Statement { sql, ..Statement::default() }).await?;
+    let mut held = BytesMut::new();
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| WarehouseError::unavailable(chain(&error)))?
+    {
+        held.extend_from_slice(&chunk);
+        let mut rows = RowBinary::new(&held);
+        let mut used = 0;
+        while rows.has_more() && take(&mut rows).is_some() {
+            used = rows.position();
+        }
+        let _ = held.split_to(used);
+    }
+    if held.is_empty() { Ok(()) } else { Err(WarehouseError::unavailable("the answer broke off")) }
 }
 
 /// An instant as ClickHouse reads it, in UTC.
 pub(crate) fn time_text(ms: i64) -> String {
     let clamped = Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
     clamped.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()
-}
-
-/// How the query ids of a log's INSERTs begin.
-pub(crate) fn insert_prefix(epoch: u64, partition: u32) -> String {
-    format!("suanpan-insert|{epoch}|{partition}|")
 }
 
 #[cfg(test)]

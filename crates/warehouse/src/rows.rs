@@ -16,6 +16,9 @@ pub struct BatchId {
     pub first: u64,
     /// Offset of the last record, inclusive.
     pub last: u64,
+    /// Who writes it: the number that a claim of the partition chose, or 0 where nobody claims. It is no part of
+    /// the batch's name.
+    pub writer: u64,
 }
 
 impl BatchId {

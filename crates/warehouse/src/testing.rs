@@ -15,6 +15,8 @@
 //!
 //! Everything here panics with a sentence when the surroundings are not as they must be.
 
+mod cluster;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -24,8 +26,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 use crate::client::Statement;
-use crate::engine::{ChildCommand, Engine, EngineConfig, Secret};
+use crate::engine::{ChildCommand, Engine, EngineConfig, OwnSetup, Secret};
+use crate::schema;
 use crate::warehouse::Warehouse;
+
+pub use cluster::TestCluster;
 
 /// Names the server to test on.
 pub const URL_VARIABLE: &str = "SUANPAN_TEST_CLICKHOUSE_URL";
@@ -44,6 +49,15 @@ pub fn run<T>(test: impl AsyncFnOnce(Warehouse) -> T) -> T {
         let engine = SHARED.get_or_init(TestEngine::start).await;
         test(engine.warehouse()).await
     })
+}
+
+/// Runs a statement as the owner of the tables; returns its answer as text.
+///
+/// # Panics
+/// ClickHouse refuses it.
+pub async fn sql(warehouse: &Warehouse, sql: &str) -> String {
+    let answer = warehouse.writer().text(Statement { sql, ..Statement::default() }).await;
+    answer.expect("the statement runs")
 }
 
 /// An engine with migrated tables. It ends, and its data go, when it is dropped.
@@ -152,7 +166,9 @@ pub async fn serve_for_tests(folder: &Path) -> (Engine, String) {
         ..EngineConfig::default()
     };
     let databases: Vec<String> = (0..DATABASES).map(test_database).collect();
-    let engine = Engine::start_own(&config, &databases).await.expect("an engine starts");
+    let engine = Engine::start_own(&config, OwnSetup { databases: &databases, shard: None })
+        .await
+        .expect("an engine starts");
     let mut url = Url::parse(&engine.http_url()).expect("an engine's address is a URL");
     let warehouse = engine.warehouse();
     let _ = url.set_username(engine.user());
@@ -161,6 +177,17 @@ pub async fn serve_for_tests(folder: &Path) -> (Engine, String) {
         .append_pair("ask_user", warehouse.asker().user())
         .append_pair("ask_password", warehouse.asker().password().expose());
     (engine, url.into())
+}
+
+/// The statements that make a cluster's tables from nothing, by `ON CLUSTER`: for servers that are too old for
+/// them as they are.
+///
+/// # Panics
+/// No cluster is configured.
+pub fn statements_on_cluster(config: &EngineConfig) -> Vec<String> {
+    let cluster = config.cluster.clone();
+    assert!(cluster.is_some(), "a cluster is configured");
+    schema::statements_on_cluster(&schema::Layout { database: config.database.clone(), cluster })
 }
 
 fn test_database(n: u32) -> String {
@@ -201,4 +228,17 @@ fn build() -> PathBuf {
     program.unwrap_or_else(|| {
         panic!("the example engine cannot be built: {}", String::from_utf8_lossy(&output.stderr))
     })
+}
+
+/// Runs a statement as the owner of the tables and gives its answer: for tests that look into tables, or do to
+/// them what nobody should.
+///
+/// # Panics
+/// ClickHouse refuses it.
+pub async fn run_sql(warehouse: &Warehouse, sql: &str) -> String {
+    warehouse.writer().text(Statement { sql, ..Statement::default() }).await.expect("the statement is right")
+}
+/// exp
+pub async fn try_sql(warehouse: &Warehouse, sql: &str) -> Result<String, crate::WarehouseError> {
+    warehouse.writer().text(Statement { sql, ..Statement::default() }).await
 }

@@ -1,6 +1,7 @@
 //! What this process has stored, so that answers kept in a cache know when they are old.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::civil::Date;
@@ -15,6 +16,10 @@ const DAYS_MAX: usize = 400;
 #[derive(Debug, Clone, Default)]
 pub struct Watermarks {
     apps: Arc<RwLock<HashMap<AppId, AppMarks>>>,
+    /// What other processes stored, of whichever app.
+    elsewhere: Arc<RwLock<AppMarks>>,
+    /// Grows when all days of all apps are marked.
+    everything: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +32,32 @@ struct AppMarks {
     newest_received_ms: Option<i64>,
 }
 
+impl AppMarks {
+    fn bump(&mut self, dates: impl IntoIterator<Item = Date>) {
+        self.clock += 1;
+        let clock = self.clock;
+        for date in dates {
+            match &mut self.folded {
+                Some((latest, newest)) if date <= *latest => *newest = clock,
+                _ => {
+                    self.days.insert(date, clock);
+                }
+            }
+        }
+        while self.days.len() > DAYS_MAX {
+            let (date, version) = self.days.pop_first().expect("there are more days than kept");
+            let newest = self.folded.map_or(version, |(_, newest)| newest.max(version));
+            self.folded = Some((date, newest));
+        }
+    }
+
+    fn version(&self, from: Date, to: Date) -> u64 {
+        let in_days = self.days.range(from..=to).map(|(_, version)| *version).max().unwrap_or(0);
+        let in_folded = self.folded.filter(|(latest, _)| from <= *latest).map_or(0, |(_, newest)| newest);
+        in_days.max(in_folded)
+    }
+}
+
 impl Watermarks {
     /// An empty record.
     pub fn new() -> Self {
@@ -37,36 +68,39 @@ impl Watermarks {
     pub fn bump(&self, app: &AppId, dates: impl IntoIterator<Item = Date>, received_ms: i64) {
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         let marks = apps.entry(app.clone()).or_default();
-        marks.clock += 1;
-        let clock = marks.clock;
+        marks.bump(dates);
         marks.newest_received_ms = marks.newest_received_ms.max(Some(received_ms));
-        for date in dates {
-            match &mut marks.folded {
-                Some((latest, newest)) if date <= *latest => *newest = clock,
-                _ => {
-                    marks.days.insert(date, clock);
-                }
-            }
-        }
-        while marks.days.len() > DAYS_MAX {
-            let (date, version) = marks.days.pop_first().expect("there are more days than kept");
-            let newest = marks.folded.map_or(version, |(_, newest)| newest.max(version));
-            marks.folded = Some((date, newest));
-        }
+    }
+
+    /// Records that events of these days, of any apps, were stored or removed by another process.
+    pub fn bump_all(&self, dates: impl IntoIterator<Item = Date>) {
+        self.elsewhere.write().unwrap_or_else(PoisonError::into_inner).bump(dates);
+    }
+
+    /// Records that something was removed, of which the days are not known for sure.
+    pub fn bump_everything(&self) {
+        self.everything.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that another process stored events of the app that were received until then.
+    pub fn note_received(&self, app: &AppId, received_ms: i64) {
+        let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
+        let marks = apps.entry(app.clone()).or_default();
+        marks.newest_received_ms = marks.newest_received_ms.max(Some(received_ms));
     }
 
     /// A number for these days, both included: it has changed if and only if something was stored in
-    /// them since (or in older days, when they are beyond the 400 kept). 0 when nothing was stored by
-    /// this process.
+    /// them since (or in older days, when they are beyond the 400 kept). 0 when nothing is known to have
+    /// been stored since the process started.
     pub fn version(&self, app: &AppId, from: Date, to: Date) -> u64 {
         if from > to {
             return 0;
         }
         let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(marks) = apps.get(app) else { return 0 };
-        let in_days = marks.days.range(from..=to).map(|(_, version)| *version).max().unwrap_or(0);
-        let in_folded = marks.folded.filter(|(latest, _)| from <= *latest).map_or(0, |(_, newest)| newest);
-        in_days.max(in_folded)
+        let here = apps.get(app).map_or(0, |marks| marks.version(from, to));
+        // All only grow, so their sum changes whenever one does.
+        let everything = self.everything.load(Ordering::Relaxed);
+        here + everything + self.elsewhere.read().unwrap_or_else(PoisonError::into_inner).version(from, to)
     }
 
     /// When the newest stored event of the app was received, in milliseconds since 1970-01-01 UTC; none
@@ -101,6 +135,22 @@ mod tests {
         assert_eq!(marks.as_of(&a), Some(50));
         assert_eq!(marks.version(&b, monday, tuesday), 0);
         assert_eq!(marks.version(&a, tuesday, monday), 0);
+    }
+
+    #[test]
+    fn what_others_store_changes_every_apps_days() {
+        let app: AppId = "a".parse().unwrap();
+        let marks = Watermarks::new();
+        let (monday, tuesday) = (date(2026, 11, 16), date(2026, 11, 17));
+        marks.bump(&app, [monday], 1);
+        let (first, other) = (marks.version(&app, monday, monday), marks.version(&app, tuesday, tuesday));
+        marks.bump_all([monday]);
+        assert_ne!(marks.version(&app, monday, monday), first);
+        assert_eq!(marks.version(&app, tuesday, tuesday), other);
+        marks.bump_everything();
+        assert_ne!(marks.version(&app, tuesday, tuesday), other);
+        marks.note_received(&app, 7);
+        assert_eq!(marks.as_of(&app), Some(7));
     }
 
     #[test]

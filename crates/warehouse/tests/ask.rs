@@ -6,7 +6,7 @@ mod fixture;
 
 use std::collections::HashSet;
 
-use fixture::{app, batch, question, row};
+use fixture::{TELLTALES, app, batch, question, row};
 use serde_json::{Value, json};
 use suanpan_event::AppId;
 use suanpan_warehouse::{AskLimits, AskRequest, EventRow, Warehouse, WarehouseError, param_text, testing};
@@ -196,5 +196,26 @@ fn an_estimate_reads_the_key_alone() {
         assert!(estimate >= 30_000, "{estimate}");
         let none = "SELECT count() FROM events WHERE app_id = {app:String} AND report_date = '2031-01-01'";
         assert_eq!(warehouse.estimate_rows(&app, none, &params).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn no_question_runs_on_another_apps_rows() {
+    testing::run(async |warehouse: Warehouse| {
+        let (mine, theirs) = (app("mine-4"), app("theirs-4"));
+        let rows: Vec<_> = (0..60)
+            .map(|n| {
+                let (owner, session) = if n % 3 == 0 { (&mine, "7") } else { (&theirs, "secret") };
+                EventRow { session_id: session.into(), ..row(owner, n) }
+            })
+            .collect();
+        warehouse.insert_events(batch(36, &rows), &rows).await.unwrap();
+        for sql in TELLTALES {
+            let answer = warehouse.ask(&question(&mine, sql)).await;
+            assert!(answer.is_ok(), "{sql}: {answer:?}");
+            // The same fails for the app whose rows they are.
+            let told = warehouse.ask(&question(&theirs, sql)).await.unwrap_err();
+            assert!(matches!(told, WarehouseError::Query { .. }), "{sql}: {told}");
+        }
     });
 }

@@ -14,7 +14,7 @@ use suanpan_warehouse::{
 use uuid::Uuid;
 
 fn span(epoch: u64, first: u64, last: u64) -> BatchId {
-    BatchId { epoch, partition: 0, first, last }
+    BatchId { epoch, partition: 0, first, last, writer: 0 }
 }
 
 fn dead(app_id: &AppId, n: u64) -> DeadEvent<'static> {

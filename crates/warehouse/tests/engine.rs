@@ -11,7 +11,8 @@ use fixture::{app, batch, question, row};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
-use suanpan_warehouse::{Engine, EngineConfig, Secret, Warehouse, WarehouseError, testing};
+use suanpan_warehouse::testing::TestEngine;
+use suanpan_warehouse::{Claim, Engine, EngineConfig, Secret, Warehouse, WarehouseError, testing};
 
 fn config(folder: &Path) -> EngineConfig {
     EngineConfig {
@@ -226,4 +227,54 @@ async fn tables_of_a_later_version_are_refused() {
     let refused = warehouse.migrate().await.unwrap_err();
     assert!(matches!(refused, WarehouseError::SchemaTooNew { found: 999, .. }), "{refused}");
     engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_torn_table_of_claims_is_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(config(folder.path())).await.unwrap();
+    let warehouse = engine.warehouse();
+    warehouse.migrate().await.unwrap();
+    warehouse.claim(5, 0).await.unwrap();
+    let before = warehouse.claim(5, 0).await.unwrap();
+    let sql = "SELECT data_paths[1] FROM system.tables WHERE database = 'suanpan' AND name = 'owners'";
+    let rows = folder.path().join("engine/data").join(testing::run_sql(&warehouse, sql).await.trim());
+    engine.stop().await;
+
+    // As after a power failure: the newest file is there, and half of its bytes.
+    let newest = rows.join("2.bin");
+    let bytes = std::fs::read(&newest).unwrap();
+    std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+
+    let engine = Engine::start(config(folder.path())).await.unwrap();
+    let warehouse = engine.warehouse();
+    warehouse.migrate().await.unwrap();
+    all_must_claim_again(&warehouse, before).await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_very_many_claims_their_table_is_emptied() {
+    let engine = TestEngine::start().await;
+    let warehouse = engine.warehouse();
+    let before = warehouse.claim(5, 0).await.unwrap();
+    let owners = format!("{}.owners", warehouse.database());
+    testing::run_sql(&warehouse, &format!("INSERT INTO {owners} VALUES (0, 0, 0, 10001)")).await;
+    let plan = warehouse.migration_plan().await.unwrap();
+    assert!(plan.iter().any(|step| step.sql.starts_with("EXCHANGE TABLES")), "{plan:?}");
+    warehouse.migrate().await.unwrap();
+    assert_eq!(warehouse.migration_plan().await.unwrap(), []);
+    assert_eq!(testing::run_sql(&warehouse, &format!("SELECT count() FROM {owners}")).await.trim(), "0");
+    all_must_claim_again(&warehouse, before).await;
+    engine.stop().await;
+}
+
+/// Whoever claimed before is fenced off; who claims now is not.
+async fn all_must_claim_again(warehouse: &Warehouse, before: Claim) {
+    let rows: Vec<_> = (0..5).map(|n| row(&app("kept"), n)).collect();
+    let refused = warehouse.insert_events(before.batch(0, 4), &rows).await.unwrap_err();
+    assert!(refused.is_fenced(), "{refused}");
+    let again = warehouse.claim(before.epoch, before.partition).await.unwrap();
+    warehouse.insert_events(again.batch(0, 4), &rows).await.unwrap();
+    assert_eq!(count(warehouse).await, json!(5));
 }

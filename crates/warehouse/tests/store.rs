@@ -164,7 +164,7 @@ fn stored_offsets_are_those_after_the_commit() {
 fn the_ledger_counts_each_batch_once() {
     testing::run(async |warehouse: Warehouse| {
         let app = app("ledger");
-        let id = |first, last| BatchId { epoch: 16, partition: 2, first, last };
+        let id = |first, last| BatchId { epoch: 16, partition: 2, first, last, writer: 0 };
         let entry = |minute_ms, outcome, code: &'static str, events| LedgerEntry {
             app_id: app.clone(),
             minute_ms,
@@ -212,7 +212,7 @@ fn recent_ids_are_the_newest_that_fit() {
         let check = async |since: i64, ids_max: usize, complete_since: i64, expected: usize| {
             let mut ids = HashSet::new();
             let recent = warehouse
-                .recent_ids(since, ids_max, |found, id, time| {
+                .recent_ids(since, ids_max, (0, 1), |found, id, time| {
                     assert_eq!((found, time >= complete_since), (&app, true));
                     ids.insert(id);
                 })

@@ -28,7 +28,8 @@ impl App {
         let number = APPS.fetch_add(1, Ordering::Relaxed);
         let id: AppId = format!("app-{number}").parse().unwrap();
         if !rows.is_empty() {
-            let batch = BatchId { epoch: number, partition: 0, first: 0, last: rows.len() as u64 - 1 };
+            let batch =
+                BatchId { epoch: number, partition: 0, first: 0, last: rows.len() as u64 - 1, writer: 0 };
             let stored = rows.iter().enumerate().map(|(at, row)| stored(&id, attributes, row, at));
             let stored = stored.collect::<Vec<_>>();
             testing::run(async |warehouse| warehouse.insert_events(batch, &stored).await).unwrap();

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use suanpan_event::{AppId, DeadEvent, report_date};
+use suanpan_event::{AppId, DeadEvent, place_key, report_date};
 use uuid::Uuid;
 
 use crate::client::quoted;
@@ -46,6 +46,7 @@ struct Line<'a> {
     log_epoch: u64,
     log_partition: u32,
     log_offset: u64,
+    writer: u64,
 }
 
 impl<'a> Line<'a> {
@@ -71,6 +72,7 @@ impl<'a> Line<'a> {
             log_epoch: batch.epoch,
             log_partition: batch.partition,
             log_offset,
+            writer: batch.writer,
         }
     }
 }
@@ -82,19 +84,24 @@ impl Warehouse {
     /// # Errors
     /// As of [`Self::insert_events`].
     pub async fn insert_dead_letter(&self, batch: BatchId, dead: &[(u64, &DeadEvent<'_>)]) -> Result<()> {
-        let mut by_day: BTreeMap<Date, Vec<Line<'_>>> = BTreeMap::new();
+        // All rows of one dead event meet on one shard, whatever batch brought them.
+        let mut shards: BTreeMap<usize, BTreeMap<Date, Vec<Line<'_>>>> = BTreeMap::new();
         for (offset, dead) in dead {
             let line = Line::of(batch, *offset, dead);
-            by_day.entry(line.received_date).or_default().push(line);
+            let shard = self.shard_of(place_key(&dead.app_id, &dead.id.to_string()));
+            shards.entry(shard).or_default().entry(line.received_date).or_default().push(line);
         }
-        // Nearly always there are one or two days.
-        let mut days = by_day.into_values();
-        loop {
-            let lines: Vec<Line<'_>> = days.by_ref().take(PARTITIONS_MAX).flatten().collect();
-            let Some(first) = lines.first() else { return Ok(()) };
-            let part = format!("{}-{}", lines.len(), first.log_offset);
-            self.insert_beside("dead_letter", (batch, &part), &lines).await?;
+        for (shard, by_day) in shards {
+            // Nearly always there are one or two days.
+            let mut days = by_day.into_values();
+            loop {
+                let lines: Vec<Line<'_>> = days.by_ref().take(PARTITIONS_MAX).flatten().collect();
+                let Some(first) = lines.first() else { break };
+                let part = format!("{shard}-{}-{}", lines.len(), first.log_offset);
+                self.insert_beside(&self.shards()[shard], "dead_letter", (batch, &part), &lines).await?;
+            }
         }
+        Ok(())
     }
 
     /// The offset behind the last kept dead event at or after `from`; 0 if there is none.
@@ -103,11 +110,11 @@ impl Warehouse {
     /// ClickHouse does not answer.
     pub async fn dead_letter_end(&self, epoch: u64, partition: u32, from: u64) -> Result<u64> {
         let sql = format!(
-            "SELECT if(count() = 0, 0, max(log_offset) + 1) AS number FROM {}.dead_letter_local \
+            "SELECT if(count() = 0, 0, max(log_offset) + 1) FROM {}.dead_letter_local \
              WHERE log_epoch = {epoch} AND log_partition = {partition} AND log_offset >= {from}",
             self.database()
         );
-        self.one_number(Lookup::new(sql)).await
+        self.greatest(partition, &sql).await
     }
 
     /// How many dead events of an app and day are kept, those counted twice that are kept twice for
@@ -117,15 +124,15 @@ impl Warehouse {
     /// ClickHouse does not answer.
     pub async fn dead_letter_rows(&self, app: &AppId, day: Date) -> Result<u64> {
         let sql = format!(
-            "SELECT count() AS number FROM {}.dead_letter_local \
+            "SELECT count() AS number FROM {} \
              WHERE app_id = {{app:String}} AND received_date = '{day}'",
-            self.database()
+            self.table("dead_letter")
         );
         self.one_number(Lookup::new(sql).text("app", app.as_str())).await
     }
 
     /// Drops the days older than `retention_days`, then the oldest ones until the rest takes at most
-    /// `bytes_max` on disk; today's is never dropped.
+    /// `bytes_max` on disk, all replicas counted; today's is never dropped.
     ///
     /// # Errors
     /// ClickHouse does not answer, or does not let us.
@@ -141,8 +148,9 @@ impl Warehouse {
             bytes: u64,
         }
         let sql = format!(
-            "SELECT partition AS day, sum(bytes_on_disk) AS bytes FROM system.parts \
+            "SELECT partition AS day, sum(bytes_on_disk) AS bytes FROM {} \
              WHERE database = {} AND table = 'dead_letter_local' AND active GROUP BY day ORDER BY day",
+            self.system("parts"),
             quoted(self.database())
         );
         let days: Vec<Day> = self.look_up(Lookup::new(sql)).await?;
@@ -153,7 +161,7 @@ impl Warehouse {
                 break;
             }
             let sql = format!("ALTER TABLE {}.dead_letter_local DROP PARTITION '{day}'", self.database());
-            self.writer().run(&sql).await?;
+            self.run_on_shards(&sql).await?;
             kept.days_dropped += 1;
             kept.bytes = kept.bytes.saturating_sub(bytes);
         }

@@ -64,7 +64,7 @@ impl Warehouse {
              uniqExactIf(id, replay_outcome = 'accepted' AND replay_job != {job}) AS accepted_before \
              FROM {} WHERE {} {EACH_DAY_BY_ITSELF}",
             is_left(job),
-            newest(self.database()),
+            newest(self),
             conditions.sql(),
         );
         let rows: Vec<ReplaySelection> = self.look_up(conditions.lookup(sql)).await?;
@@ -104,17 +104,18 @@ impl Warehouse {
             let message = format!("{} notes are more than {DEAD_LETTER_PAGE_MAX}", notes.len());
             return Err(WarehouseError::BatchInvalid { message });
         }
-        let database = self.database();
+        let local = format!("{}.dead_letter_local", self.database());
+        // Every shard writes its own rows again. They are no worker's then, and pass the fence.
         let sql = format!(
-            "INSERT INTO {database}.dead_letter_local \
+            "INSERT INTO {local} \
              SELECT * REPLACE (\
              fromUnixTimestamp64Milli({at_ms}, 'UTC') AS replay_time, \
              {{outcomes:Array(String)}}[indexOf({{ids:Array(UUID)}}, id)] AS replay_outcome, \
              {{codes:Array(String)}}[indexOf({{ids:Array(UUID)}}, id)] AS replay_code, \
              {{messages:Array(String)}}[indexOf({{ids:Array(UUID)}}, id)] AS replay_message, \
-             {job} AS replay_job, greatest(version + 1, {at_ms}) AS version) \
-             FROM {} WHERE app_id = {{app:String}} AND id IN {{ids:Array(UUID)}} {EACH_DAY_BY_ITSELF}, async_insert = 0",
-            newest(database),
+             {job} AS replay_job, greatest(version + 1, {at_ms}) AS version, 0 AS writer) \
+             FROM {local} FINAL WHERE app_id = {{app:String}} AND id IN {{ids:Array(UUID)}} \
+             {EACH_DAY_BY_ITSELF}, async_insert = 0",
         );
         let ids: Vec<String> = notes.iter().map(|note| note.id.to_string()).collect();
         let lookup = Lookup::new(sql)
@@ -123,7 +124,10 @@ impl Warehouse {
             .texts("outcomes", notes.iter().map(|note| note.outcome))
             .texts("codes", notes.iter().map(|note| note.code))
             .texts("messages", notes.iter().map(|note| note.message.as_str()));
-        self.look_up_nothing(lookup).await
+        for shard in self.shards() {
+            self.run_at(shard, &lookup).await?;
+        }
+        Ok(())
     }
 
     /// What a job has noted so far, by outcome.
@@ -135,7 +139,7 @@ impl Warehouse {
             "SELECT toString(replay_outcome) AS outcome, uniqExact(id) AS events FROM {} \
              WHERE app_id = {{app:String}} AND replay_job = {job} \
              GROUP BY outcome ORDER BY outcome {EACH_DAY_BY_ITSELF}",
-            newest(self.database()),
+            newest(self),
         );
         self.look_up(Lookup::new(sql).text("app", app.as_str())).await
     }

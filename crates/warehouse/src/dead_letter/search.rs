@@ -158,7 +158,7 @@ impl Warehouse {
             "SELECT toString({column}) AS value, count() AS kept, countIf(replay_outcome = 'accepted') AS accepted, \
              countIf(is_replayable AND replay_outcome != 'accepted') AS replayable \
              FROM {} WHERE {} GROUP BY value ORDER BY kept DESC, value LIMIT {COUNTS_MAX} {EACH_DAY_BY_ITSELF}",
-            newest(self.database()),
+            newest(self),
             conditions.sql(),
         );
         self.look_up(conditions.lookup(sql)).await
@@ -172,7 +172,7 @@ impl Warehouse {
         direction: &str,
         limit: usize,
     ) -> Result<Vec<StoredDead>> {
-        let table = newest(self.database());
+        let table = newest(self);
         let order = format!("ORDER BY received_time {direction}, id {direction}");
         let found = format!(
             "SELECT received_date, id FROM {table} WHERE {} {order} LIMIT {}",

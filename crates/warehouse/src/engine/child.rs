@@ -16,8 +16,7 @@ use nix::unistd::Pid;
 
 /// The statement that serves until standard input closes. INFILE needs no right that anybody
 /// else who reaches the port could use; the query itself reads nothing.
-const SERVE: &str =
-    "SYSTEM START LISTEN HTTP; INSERT INTO FUNCTION null('x String') FROM INFILE '/dev/stdin' FORMAT TSV";
+const SERVE: &str = "INSERT INTO FUNCTION null('x String') FROM INFILE '/dev/stdin' FORMAT TSV";
 
 /// What the parent tells its child.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +29,8 @@ pub struct EngineChildArgs {
     pub binary: Option<PathBuf>,
     /// Port of ClickHouse's HTTP protocol, on 127.0.0.1.
     pub http_port: u16,
+    /// Port of the protocol that servers of a cluster speak among themselves, if it is to be served.
+    pub tcp_port: Option<u16>,
 }
 
 impl EngineChildArgs {
@@ -42,6 +43,9 @@ impl EngineChildArgs {
             }
         }
         args.extend(["--http-port".into(), self.http_port.to_string().into()]);
+        if let Some(port) = self.tcp_port {
+            args.extend(["--tcp-port".into(), port.to_string().into()]);
+        }
         args
     }
 
@@ -50,7 +54,8 @@ impl EngineChildArgs {
     /// # Errors
     /// A sentence naming the argument that is missing or unknown.
     pub fn parse(mut args: impl Iterator<Item = std::ffi::OsString>) -> Result<Self, String> {
-        let (mut data_dir, mut library, mut binary, mut http_port) = (None, None, None, None);
+        let (mut data_dir, mut library, mut binary) = (None, None, None);
+        let (mut http_port, mut tcp_port) = (None, None);
         while let Some(flag) = args.next() {
             let value = args.next().ok_or_else(|| format!("{} needs a value", flag.display()))?;
             match flag.to_str() {
@@ -58,12 +63,13 @@ impl EngineChildArgs {
                 Some("--library") => library = Some(PathBuf::from(value)),
                 Some("--binary") => binary = Some(PathBuf::from(value)),
                 Some("--http-port") => http_port = value.to_str().and_then(|port| port.parse().ok()),
+                Some("--tcp-port") => tcp_port = value.to_str().and_then(|port| port.parse().ok()),
                 _ => return Err(format!("unknown argument {}", flag.display())),
             }
         }
         let data_dir = data_dir.ok_or("--data-dir is missing")?;
         let http_port = http_port.ok_or("--http-port is missing or no port")?;
-        Ok(Self { data_dir, library, binary, http_port })
+        Ok(Self { data_dir, library, binary, http_port, tcp_port })
     }
 }
 
@@ -87,6 +93,10 @@ pub fn run_engine_child(args: &EngineChildArgs) -> ExitCode {
 }
 
 fn serve_library(library: &Path, args: &EngineChildArgs) -> Result<(), String> {
+    if args.tcp_port.is_some() {
+        // Shards that end together would wait for each other's connections.
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(|error| error.to_string())?;
+    }
     let command_line: Vec<CString> = library_arguments(args)
         .into_iter()
         .map(|argument| CString::new(argument).map_err(|error| error.to_string()))
@@ -129,7 +139,11 @@ fn serve_library(library: &Path, args: &EngineChildArgs) -> Result<(), String> {
 fn library_arguments(args: &EngineChildArgs) -> Vec<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;
     let with_path = |prefix: &str, path: &Path| [prefix.as_bytes(), path.as_os_str().as_bytes()].concat();
-    vec![
+    let (tcp_port, tcp_listen) = match args.tcp_port {
+        Some(port) => (Some(format!("--tcp_port={port}").into_bytes()), "SYSTEM START LISTEN TCP; "),
+        None => (None, ""),
+    };
+    let mut arguments = vec![
         // A program's name comes first; without it the first option is lost.
         b"clickhouse".to_vec(),
         with_path("--path=", &args.data_dir.join("data")),
@@ -138,9 +152,12 @@ fn library_arguments(args: &EngineChildArgs) -> Vec<Vec<u8>> {
         b"--listen_host=127.0.0.1".to_vec(),
         // The level in engine.xml is not heeded in this mode.
         b"--log-level=warning".to_vec(),
-        b"--query".to_vec(),
-        SERVE.as_bytes().to_vec(),
-    ]
+    ];
+    arguments.extend(tcp_port);
+    arguments.push(b"--query".to_vec());
+    // HTTP last: who answers there has all of its ports.
+    arguments.push(format!("{tcp_listen}SYSTEM START LISTEN HTTP; {SERVE}").into_bytes());
+    arguments
 }
 
 /// Runs a `clickhouse` binary as a server, and ends it when standard input closes. If this process

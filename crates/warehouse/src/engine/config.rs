@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AskLimits;
+use crate::{AskLimits, ClusterConfig};
 
 /// A password: it never prints.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,9 +53,14 @@ impl ChildCommand {
 pub struct EngineConfig {
     /// The embedded engine's folder: its data, its generated passwords (mode 0600) and its log.
     pub data_dir: PathBuf,
+    /// Folder that the embedded engine may write backups into and read them from. Default: `backups` in
+    /// `data_dir`.
+    pub backups_dir: Option<PathBuf>,
     /// HTTP address of a ClickHouse to use instead of an engine of our own, such as
     /// `http://clickhouse:8123`. It may carry `user:password@`.
     pub clickhouse_url: Option<String>,
+    /// A cluster of ClickHouse servers instead. Users and passwords are as for `clickhouse_url`.
+    pub cluster: Option<ClusterConfig>,
     /// User for `clickhouse_url` who may create the database. Default: the URL's, else `default`.
     pub user: Option<String>,
     /// That user's password. Default: the URL's, else none.
@@ -86,7 +91,9 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("data/engine"),
+            backups_dir: None,
             clickhouse_url: None,
+            cluster: None,
             user: None,
             password: None,
             ask_user: None,

@@ -14,13 +14,13 @@ const PASSWORD_CHARS: usize = 32;
 
 /// The generated passwords of an engine of our own.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Passwords {
+pub(crate) struct Passwords {
     pub write: Secret,
     pub ask: Secret,
 }
 
 /// The passwords in this file; made at the first start. Only the file's owner may read it.
-pub(super) fn passwords(file: &Path) -> Result<Passwords> {
+pub(crate) fn passwords(file: &Path) -> Result<Passwords> {
     match fs::read(file) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| WarehouseError::EngineStart {
             message: format!("{} is damaged ({error}): delete it to have new passwords", file.display()),
@@ -57,7 +57,7 @@ pub(super) fn write_private(file: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// Makes a folder that only its owner may enter, with those above it.
-pub(super) fn private_folder(folder: &Path) -> Result<()> {
+pub(crate) fn private_folder(folder: &Path) -> Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use super::OwnShard;
 use super::credentials::{Passwords, write_private};
-use crate::access::ask_profile;
+use crate::access::{SHARD_VIEW, ask_profile};
 use crate::ask::AskLimits;
 use crate::error::Result;
 
@@ -16,10 +17,13 @@ pub(super) struct Rendering<'a> {
     pub folder: &'a Path,
     /// Where a `clickhouse` server keeps its data; the library is told by argument.
     pub server_data: &'a Path,
+    /// Where the engine may write backups.
+    pub backups: &'a Path,
     /// Whether the library serves, by statements of `default`.
     pub default_serves: bool,
     pub memory_bytes_max: u64,
     pub databases: &'a [String],
+    pub shard: Option<&'a OwnShard>,
     pub passwords: &'a Passwords,
     pub limits_max: &'a AskLimits,
 }
@@ -38,7 +42,9 @@ impl Rendering<'_> {
     fn engine(&self) -> String {
         let folder = escaped(&self.folder.display().to_string());
         let data = escaped(&self.server_data.display().to_string());
+        let backups = escaped(&self.backups.display().to_string());
         let memory = self.memory_bytes_max;
+        let shards = self.shards();
         format!(
             "<clickhouse>
   <logger><level>warning</level><log>{folder}/engine.log</log><size>10M</size><count>2</count></logger>
@@ -53,8 +59,9 @@ impl Rendering<'_> {
     <select_from_system_db_requires_grant>true</select_from_system_db_requires_grant>
     <select_from_information_schema_requires_grant>true</select_from_information_schema_requires_grant>
   </access_control_improvements>
+  <backups><allowed_path>{backups}/</allowed_path></backups>
   <keep_alive_timeout>30</keep_alive_timeout>
-  <max_server_memory_usage>{memory}</max_server_memory_usage>
+{shards}  <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>134217728</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <background_pool_size>2</background_pool_size>
@@ -77,9 +84,28 @@ impl Rendering<'_> {
         )
     }
 
+    /// The engines that are this one's fellow shards, and itself, if it is a shard.
+    fn shards(&self) -> String {
+        let Some(shard) = self.shard else { return String::new() };
+        let password = self.passwords.write.expose();
+        let mut shards = String::new();
+        for port in &shard.tcp_ports {
+            let _ = write!(
+                shards,
+                "<shard><internal_replication>true</internal_replication><replica><host>127.0.0.1</host>\
+                 <port>{port}</port><user>{WRITE_USER}</user><password>{password}</password></replica></shard>"
+            );
+        }
+        let (name, number) = (&shard.cluster, shard.number + 1);
+        format!(
+            "  <macros><shard>{number}</shard><replica>1</replica></macros>\n  \
+             <remote_servers><{name}>{shards}</{name}></remote_servers>\n"
+        )
+    }
+
     /// Three users.
     ///
-    /// `default` is the session that serves, and cannot have a password. Its two statements use up
+    /// `default` is the session that serves, and cannot have a password. The statements that serve use up
     /// its quota until the engine ends, so that nobody who reaches the port can do anything as
     /// `default`; it can read nothing anyway.
     fn users(&self) -> String {
@@ -91,26 +117,29 @@ impl Rendering<'_> {
         } else {
             ""
         };
+        let statements = if self.shard.is_some() { 3 } else { 2 };
         let loopback = "<networks><ip>127.0.0.1</ip></networks>";
         let mut write_grants = String::new();
         let mut ask_grants = String::new();
         for database in self.databases {
             let _ = write!(write_grants, "<query>GRANT ALL ON {database}.*</query>");
-            let _ = write!(ask_grants, "<query>GRANT SELECT ON {database}.events</query>");
+            for table in ["events", SHARD_VIEW] {
+                let _ = write!(ask_grants, "<query>GRANT SELECT ON {database}.{table}</query>");
+            }
         }
         format!(
             "<clickhouse>
   <profiles><default/><suanpan_ask>{profile}</suanpan_ask></profiles>
   <quotas>
     <default/>
-    <once><interval><duration>2147483647</duration><queries>2</queries></interval></once>
+    <once><interval><duration>2147483647</duration><queries>{statements}</queries></interval></once>
   </quotas>
   <users>
     <default><password></password>{loopback}<profile>default</profile><quota>once</quota>
       <grants>{default_grants}</grants>
     </default>
     <{WRITE_USER}><password>{write_password}</password>{loopback}<profile>default</profile><quota>default</quota>
-      <grants>{write_grants}<query>GRANT TABLE ENGINE ON *</query><query>GRANT SELECT ON system.*</query><query>GRANT KILL QUERY ON *.*</query></grants>
+      <grants>{write_grants}<query>GRANT TABLE ENGINE ON *</query><query>GRANT SELECT ON system.*</query><query>GRANT KILL QUERY ON *.*</query><query>GRANT REMOTE ON *.*</query></grants>
     </{WRITE_USER}>
     <{ASK_USER}><password>{ask_password}</password>{loopback}<profile>suanpan_ask</profile><quota>default</quota>
       <grants>{ask_grants}</grants>

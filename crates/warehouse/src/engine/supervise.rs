@@ -9,6 +9,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use super::torn::owners_are_emptied;
 use super::{ChildCommand, EngineChildArgs};
 use crate::client::{Client, Endpoint};
 use crate::error::{Result, WarehouseError};
@@ -24,7 +25,9 @@ const PORT_TRIES_MAX: u32 = 10;
 const PING_TIMEOUT_S: u64 = 2;
 const POLL_PAUSE_MS: u64 = 25;
 /// An orderly stop waits for running statements; questions are cut at their time limit.
-const STOP_TIMEOUT_S: u64 = 20;
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// One of several shards would wait for the connections that its fellows keep.
+const STOP_TIMEOUT_SHARD: Duration = Duration::from_millis(300);
 const RESTART_PAUSE_MS_MIN: u64 = 200;
 const RESTART_PAUSE_MS_MAX: u64 = 10_000;
 /// An engine that served this long has recovered: the next pause is short again.
@@ -39,6 +42,7 @@ pub(super) struct Launch {
     pub folder: PathBuf,
     pub library: Option<PathBuf>,
     pub binary: Option<PathBuf>,
+    pub tcp_port: Option<u16>,
     pub client: Client,
     pub endpoint: Endpoint,
 }
@@ -64,6 +68,7 @@ impl Launch {
         let mut port_wanted = port_before;
         let mut folder_tries = 0;
         let mut port_tries = 0;
+        let mut is_mended = false;
         loop {
             let port = match port_wanted.take() {
                 Some(port) => port,
@@ -85,6 +90,9 @@ impl Launch {
                     (Why::FolderLocked, ..) => {
                         return Err(WarehouseError::FolderLocked { folder: self.folder.clone() });
                     }
+                    (Why::Unknown, ..) if !is_mended && owners_are_emptied(&self.folder, &self.words()) => {
+                        is_mended = true;
+                    }
                     _ => return Err(self.failed(&format!("it ended ({status})"))),
                 },
             }
@@ -93,7 +101,7 @@ impl Launch {
 
     /// Why the child ended, from what it said: its exit code does not tell.
     fn why(&self) -> Why {
-        let words = last_words(&self.output_file());
+        let words = self.words();
         if words.contains("Cannot lock file") {
             Why::FolderLocked
         } else if words.contains("Address already in use") {
@@ -101,6 +109,10 @@ impl Launch {
         } else {
             Why::Unknown
         }
+    }
+
+    fn words(&self) -> String {
+        last_words(&self.output_file())
     }
 
     fn output_file(&self) -> PathBuf {
@@ -117,6 +129,7 @@ impl Launch {
             library: self.library.clone(),
             binary: self.binary.clone(),
             http_port,
+            tcp_port: self.tcp_port,
         };
         Command::new(&self.command.program)
             .args(&self.command.args)
@@ -149,7 +162,7 @@ impl Launch {
     }
 
     fn failed(&self, what: &str) -> WarehouseError {
-        let words = last_words(&self.output_file());
+        let words = self.words();
         WarehouseError::EngineStart { message: format!("{what}; {words}") }
     }
 
@@ -159,7 +172,10 @@ impl Launch {
         let mut pause_ms = RESTART_PAUSE_MS_MIN;
         loop {
             tokio::select! {
-                _ = &mut stop => return serving.stop().await,
+                _ = &mut stop => {
+                    let is_shard = self.tcp_port.is_some();
+                    return serving.stop(if is_shard { STOP_TIMEOUT_SHARD } else { STOP_TIMEOUT }).await;
+                }
                 ended = serving.child.wait() => {
                     metrics::engine_up(false);
                     warn!(status = ?ended, "the ClickHouse engine ended by itself; starting it again");
@@ -194,11 +210,10 @@ impl Serving {
 
     /// Closes the child's standard input, which ends it; kills it if it takes too long. What was
     /// acknowledged is on disk either way.
-    async fn stop(mut self) {
+    async fn stop(mut self, timeout: Duration) {
         drop(self.lifeline.take());
-        let timeout = Duration::from_secs(STOP_TIMEOUT_S);
         if tokio::time::timeout(timeout, self.child.wait()).await.is_err() {
-            warn!("the ClickHouse engine did not end within {STOP_TIMEOUT_S} s and was killed");
+            warn!("the ClickHouse engine did not end within {timeout:?} and was killed");
             let _ = self.child.kill().await;
         }
         metrics::engine_up(false);

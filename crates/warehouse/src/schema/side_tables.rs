@@ -1,16 +1,16 @@
 //! What is kept beside the events: the dead letter, links between ids, and learnt names.
 
+use super::layout::Layout;
+
 /// Sample values of an attribute.
 pub(crate) const SAMPLES_MAX: usize = 5;
 /// Names beyond an app's bound that are still told apart, to say how many there are.
 pub(crate) const UNLISTED_MAX: usize = 1_000;
 
 const TIME: &str = "DateTime64(3, 'UTC')";
-const DURABLE: &str =
-    "non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1";
 
 /// The columns that came with where a report came from.
-pub(super) fn origin_columns(database: &str) -> String {
+pub(super) fn origin_columns(Layout { database, .. }: &Layout) -> String {
     let text = |name: &str| format!("  ADD COLUMN IF NOT EXISTS {name} LowCardinality(String)");
     let names =
         ["country", "region", "city", "browser", "browser_version", "os", "os_version", "device_type"];
@@ -23,8 +23,11 @@ pub(super) fn origin_columns(database: &str) -> String {
     format!("ALTER TABLE {database}.events_local\n{}", columns.join(",\n"))
 }
 
-/// The statement that makes `dead_letter_local`. In a cluster only `engine` differs.
-pub(super) fn dead_letter_local(database: &str, engine: &str) -> String {
+/// The statement that makes `dead_letter_local`.
+pub(super) fn dead_letter_local(layout: &Layout) -> String {
+    let (database, engine) =
+        (&layout.database, layout.engine("ReplacingMergeTree(version)", "dead_letter_local"));
+    let settings = layout.settings();
     format!(
         "CREATE TABLE IF NOT EXISTS {database}.dead_letter_local (
   app_id LowCardinality(String),
@@ -57,12 +60,15 @@ pub(super) fn dead_letter_local(database: &str, engine: &str) -> String {
 ) ENGINE = {engine}
 PARTITION BY received_date
 ORDER BY (app_id, id)
-SETTINGS index_granularity = 256, {DURABLE}"
+SETTINGS index_granularity = 256, {settings}"
     )
 }
 
-/// The statement that makes `identity_links_local`. In a cluster only `engine` differs.
-pub(super) fn identity_links_local(database: &str, engine: &str) -> String {
+/// The statement that makes `identity_links_local`.
+pub(super) fn identity_links_local(layout: &Layout) -> String {
+    let (database, engine) =
+        (&layout.database, layout.engine("AggregatingMergeTree", "identity_links_local"));
+    let settings = layout.settings();
     format!(
         "CREATE TABLE IF NOT EXISTS {database}.identity_links_local (
   app_id LowCardinality(String),
@@ -73,12 +79,14 @@ pub(super) fn identity_links_local(database: &str, engine: &str) -> String {
   INDEX by_target to_id TYPE bloom_filter GRANULARITY 1
 ) ENGINE = {engine}
 ORDER BY (app_id, from_id, to_id)
-SETTINGS {DURABLE}"
+SETTINGS {settings}"
     )
 }
 
-/// The statement that makes `learnt_local`. In a cluster only `engine` differs.
-pub(super) fn learnt_local(database: &str, engine: &str) -> String {
+/// The statement that makes `learnt_local`.
+pub(super) fn learnt_local(layout: &Layout) -> String {
+    let (database, engine) = (&layout.database, layout.engine("AggregatingMergeTree", "learnt_local"));
+    let settings = layout.settings();
     format!(
         "CREATE TABLE IF NOT EXISTS {database}.learnt_local (
   app_id LowCardinality(String),
@@ -95,6 +103,43 @@ pub(super) fn learnt_local(database: &str, engine: &str) -> String {
   next_offset SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1))
 ) ENGINE = {engine}
 ORDER BY (app_id, event, attribute, log_epoch, log_partition)
-SETTINGS {DURABLE}"
+SETTINGS {settings}"
     )
+}
+
+/// The statements that make `removed_local` and `removal_steps_local`, and let the events be found by when
+/// they were received.
+pub(super) fn what_was_removed(layout: &Layout) -> Vec<String> {
+    let (database, settings) = (&layout.database, layout.settings());
+    let removed = layout.engine("AggregatingMergeTree", "removed_local");
+    let steps = layout.engine("ReplacingMergeTree(version)", "removal_steps_local");
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {database}.removed_local (
+  app_id LowCardinality(String),
+  minute DateTime('UTC') CODEC(Delta, ZSTD(1)),
+  reason LowCardinality(String),
+  job UInt64 CODEC(ZSTD(1)),
+  events SimpleAggregateFunction(max, UInt64) CODEC(ZSTD(1))
+) ENGINE = {removed}
+ORDER BY (app_id, minute, reason, job)
+SETTINGS {settings}"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {database}.removal_steps_local (
+  job UInt64,
+  reason LowCardinality(String),
+  what String CODEC(ZSTD(1)),
+  step LowCardinality(String),
+  at {TIME} CODEC(ZSTD(1)),
+  version UInt64 CODEC(ZSTD(1))
+) ENGINE = {steps}
+ORDER BY job
+SETTINGS {settings}"
+        ),
+        format!(
+            "ALTER TABLE {database}.events_local \
+             ADD INDEX IF NOT EXISTS by_receipt received_time TYPE minmax GRANULARITY 1"
+        ),
+    ]
 }
