@@ -84,12 +84,14 @@ impl EmbeddedLog {
         let records: Vec<&RecordBatch> = parts.iter().map(|(_, records)| records).collect();
         check_limits(&records, &self.config)?;
         let admissions = self.room.admit(&records)?;
-        let mut answers = Vec::with_capacity(parts.len());
+        let (mut answers, mut result) = (Vec::with_capacity(parts.len()), Ok(()));
         for ((partition, records), admission) in parts.into_iter().zip(admissions) {
-            // A part that is not taken, as the log is being closed, ends the append; those before it may be kept.
-            answers.push(self.partition(partition)?.hand_over(records, admission)?);
+            // A part that is not taken, as its writer ends, fails the append; the others may be kept.
+            match self.partition(partition)?.hand_over(records, admission) {
+                Ok(answer) => answers.push(answer),
+                Err(error) => result = Err(error),
+            }
         }
-        let mut result = Ok(());
         for answer in answers {
             let written = answer.await.unwrap_or(Err(LogError::Closed));
             result = result.and(written.map(drop));
@@ -177,5 +179,35 @@ impl EventLog for EmbeddedLog {
         for log in &self.partitions {
             log.clone().close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A partition takes nothing any more when its writer broke down.
+    #[tokio::test]
+    async fn a_dead_partition_takes_no_room_from_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = LogConfig {
+            partitions: 3,
+            append_queue_records_max: 4,
+            disk_free_bytes_min: 0,
+            ..LogConfig::new(folder.path())
+        };
+        let log = EmbeddedLog::open(config).unwrap();
+        log.partition(1).unwrap().shared().queue.abandon();
+        let batch = |keys: std::ops::Range<u64>| {
+            let mut batch = log.batch();
+            keys.for_each(|key| batch.push_with(key, |buffer| buffer.extend_from_slice(b"record")));
+            batch
+        };
+        for _ in 0..5 {
+            assert!(matches!(log.append(batch(0..3)).await, Err(LogError::Closed)));
+        }
+        log.append(batch(2..3)).await.unwrap();
+        let ends: Vec<u64> = log.positions().await.unwrap().iter().map(|at| at.end_offset).collect();
+        assert_eq!(ends, [5, 0, 6]);
     }
 }

@@ -120,6 +120,12 @@ pub enum LogError {
         /// What they or the client said.
         message: String,
     },
+    /// What reads the cluster's log broke down: only a process that is started anew reads on.
+    #[error("the log's reader broke down: {message}")]
+    Broken {
+        /// What is known of it.
+        message: String,
+    },
     /// There is no such partition.
     #[error("the log has no partition {partition}")]
     UnknownPartition {

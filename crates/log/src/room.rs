@@ -149,7 +149,7 @@ impl Room {
     }
 
     /// Deletes all committed segments that retention would keep. Whether any was deleted.
-    fn give_up_kept(&self) -> bool {
+    pub(crate) fn give_up_kept(&self) -> bool {
         let mut any = false;
         for partition in self.members() {
             match partition.give_up_kept() {

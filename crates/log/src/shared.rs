@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     pub identity: Identity,
     pub queue: AppendQueue,
     pub tail: watch::Sender<Tail>,
-    room: Arc<Room>,
+    pub room: Arc<Room>,
     segments: Mutex<Segments>,
     committed: AtomicU64,
     commit_file: Mutex<SlotFile<2>>,

@@ -209,6 +209,10 @@ impl Writer {
             tracing::error!(%error, source = ?std::error::Error::source(error), "appends fail; nothing of them is acknowledged");
         }
         metrics::appends_failed(self.group.answers.len(), error);
+        if matches!(error, LogError::DiskFull { .. }) {
+            // Somebody else took the space that was seen before: what is stored elsewhere goes first.
+            self.shared.room.give_up_kept();
+        }
         for (answer, admission, _) in self.group.answers.drain(..) {
             drop(admission);
             let _ = answer.send(Err(error.clone()));

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use suanpan_event::{AppId, DeadEvent, Event, Outcome, Record};
+use suanpan_event::{AppId, DeadEvent, Event, Outcome, Record, RejectionCode};
 use suanpan_log::Entry;
 use suanpan_warehouse::LedgerEntry;
+
+use crate::fate::Fate;
+use crate::reading::offsets;
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -41,25 +44,45 @@ pub(crate) fn decode(entries: &[Entry]) -> Decoded<'_> {
 
 /// The offsets that entries cover, first and last; none for no entries.
 pub(crate) fn span(entries: &[Entry]) -> Option<(u64, u64)> {
-    let first = match entries.first()? {
-        Entry::Record { offset, .. } => *offset,
-        Entry::Damaged { offsets } => offsets.start,
-    };
-    let last = match entries.last()? {
-        Entry::Record { offset, .. } => *offset,
-        Entry::Damaged { offsets } => offsets.end.checked_sub(1)?,
-    };
-    Some((first, last))
+    let (first, last) = (offsets(entries.first()?), offsets(entries.last()?));
+    Some((first.start, last.end.checked_sub(1)?))
+}
+
+/// What became of a batch, for its ledger row.
+pub(crate) fn ledger(decoded: &Decoded<'_>, fates: &[Fate], now_ms: i64) -> Vec<LedgerEntry> {
+    let mut tally = Tally::default();
+    for ((_, event), fate) in decoded.events.iter().zip(fates) {
+        let outcome = match fate {
+            Fate::Store | Fate::StoredBefore => (Outcome::Stored, ""),
+            Fate::Duplicate => (Outcome::Duplicate, ""),
+            Fate::Refused => (Outcome::Rejected, RejectionCode::StoreRefused.name()),
+            Fate::AskStore => unreachable!("the store was asked: fate::from_store"),
+        };
+        tally.add(&event.app_id, event.received_time_ms, outcome, 1);
+    }
+    for (_, dead) in &decoded.dead {
+        let code = RejectionCode::named(&dead.code).map_or("other", RejectionCode::name);
+        tally.add(&dead.app_id, dead.received_time_ms, (Outcome::Refused, code), 1);
+    }
+    let unknown = AppId::unknown();
+    if !decoded.unreadable.is_empty() {
+        let count = decoded.unreadable.len() as u64;
+        tally.add(&unknown, now_ms, (Outcome::Rejected, "unreadable"), count);
+    }
+    for range in &decoded.lost {
+        tally.add(&unknown, now_ms, (Outcome::Lost, "log_damaged"), range.end - range.start);
+    }
+    tally.entries()
 }
 
 /// Counts outcomes by app and minute of receipt, for one ledger insert.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+struct Tally {
     counts: BTreeMap<(AppId, i64, &'static str, &'static str), u64>,
 }
 
 impl Tally {
-    pub fn add(
+    fn add(
         &mut self,
         app_id: &AppId,
         received_ms: i64,
@@ -70,11 +93,16 @@ impl Tally {
         *self.counts.entry((app_id.clone(), minute_ms, outcome.name(), code)).or_default() += events;
     }
 
-    pub fn entries(self) -> Vec<LedgerEntry> {
+    fn entries(self) -> Vec<LedgerEntry> {
         let entry = |((app_id, minute_ms, outcome, code), events): (
             (AppId, i64, &'static str, &'static str),
             u64,
         )| { LedgerEntry { app_id, minute_ms, outcome, code: code.into(), events } };
         self.counts.into_iter().map(entry).collect()
     }
+}
+
+/// Now, in milliseconds since 1970-01-01 UTC.
+pub(crate) fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }

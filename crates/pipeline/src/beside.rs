@@ -1,12 +1,13 @@
+use std::sync::Arc;
+
 use suanpan_event::{DeadEvent, Event, properties::Properties};
-use suanpan_warehouse::{BatchId, NewLearnt, NewLink, Warehouse, WarehouseError};
+use suanpan_warehouse::{BatchId, NewLearnt, NewLink};
 
 use crate::batch::Decoded;
-use crate::dead_letter::DeadLetter;
 use crate::learn::{Learner, Lesson};
 use crate::links::Links;
-use crate::retry::{Retry, retrying};
-use crate::{PipelineConfig, PipelineError};
+use crate::shared::Shared;
+use crate::signals::{Halt, Retry, retrying};
 
 /// What is kept beside the events: the dead letter, links, learnt names.
 ///
@@ -15,9 +16,7 @@ use crate::{PipelineConfig, PipelineError};
 /// when they are written again, and what was learnt says itself up to which offset it counts.
 #[derive(Debug)]
 pub(crate) struct Beside {
-    warehouse: Warehouse,
-    dead_letter: DeadLetter,
-    learner: Learner,
+    shared: Arc<Shared>,
     /// Events below this offset are counted in what was learnt.
     learnt_through: u64,
 }
@@ -38,53 +37,55 @@ pub(crate) struct Additions<'l> {
 }
 
 impl Beside {
-    pub fn new(warehouse: Warehouse, config: &PipelineConfig) -> Self {
-        let dead_letter = DeadLetter::new(config.dead_letter.clone());
-        Self { warehouse, dead_letter, learner: Learner::new(config.learning.clone()), learnt_through: 0 }
-    }
-
-    /// Finds out where the last life ended; returns one past the highest offset that was written.
-    pub async fn reconcile(
-        &mut self,
-        (epoch, partition, committed): (u64, u32, u64),
-        retry: &mut Retry<'_>,
-    ) -> Result<u64, PipelineError> {
-        self.learnt_through = retrying!(retry, self.warehouse.learnt_through(epoch, partition));
-        let dead_end = retrying!(retry, self.warehouse.dead_letter_end(epoch, partition, committed));
-        Ok(self.learnt_through.max(dead_end))
+    /// Where the owner before ended: events below this offset are counted in what was learnt.
+    pub fn new(shared: Arc<Shared>, learnt_through: u64) -> Self {
+        Self { shared, learnt_through }
     }
 
     /// Reads what the batch needs to be known and is not in memory.
-    pub async fn recall(&mut self, decoded: &Decoded<'_>) -> Result<(), WarehouseError> {
-        self.dead_letter.recall(&decoded.dead, &self.warehouse).await?;
-        self.learner.recall(decoded.events.iter().map(|(_, event)| &event.app_id), &self.warehouse).await
+    pub async fn recall(&self, decoded: &Decoded<'_>, retry: &mut Retry) -> Result<(), Halt> {
+        let apps = decoded.events.iter().map(|(_, event)| &event.app_id);
+        let unknown = self.shared.learner().begin_batch(apps);
+        for app in unknown {
+            let learnt = retrying!(retry, self.shared.warehouse.learnt(app));
+            self.shared.learner_mut().recall(app, &learnt);
+        }
+        Ok(())
     }
 
     /// Looks at an event that is stored, now or before a crash.
     pub fn see<'e>(
         &self,
-        gathered: &mut Gathered<'e>,
+        (learner, gathered): (&Learner, &mut Gathered<'e>),
         (offset, event): &'e (u64, Event<'_>),
         properties: &Properties<'_>,
     ) {
         gathered.links.see(event);
         if *offset >= self.learnt_through {
             let about = (&event.app_id, event.event.as_ref(), event.received_time_ms);
-            self.learner.see(&mut gathered.lesson, about, properties);
+            learner.see(&mut gathered.lesson, about, properties);
         }
     }
 
     /// What the batch adds.
-    pub fn additions<'l>(
-        &mut self,
+    pub async fn additions<'l>(
+        &self,
         gathered: &'l mut Gathered<'_>,
         decoded: &'l Decoded<'_>,
-    ) -> Additions<'l> {
-        Additions {
-            dead: self.dead_letter.keep(&decoded.dead),
-            links: std::mem::take(&mut gathered.links).into_new(),
-            learnt: self.learner.end(&mut gathered.lesson),
-        }
+        retry: &mut Retry,
+    ) -> Result<Additions<'l>, Halt> {
+        let dead = if decoded.dead.is_empty() {
+            Vec::new()
+        } else {
+            // Locked for one try at a time: other workers need not wait for the same part of the store.
+            retrying!(retry, async {
+                let mut dead_letter = self.shared.dead_letter.lock().await;
+                dead_letter.keep(&decoded.dead, &self.shared.warehouse).await
+            })
+        };
+        let links = std::mem::take(&mut gathered.links).into_new();
+        let learnt = self.shared.learner_mut().end(&mut gathered.lesson);
+        Ok(Additions { dead, links, learnt })
     }
 
     /// Writes it, for as long as it takes.
@@ -92,17 +93,12 @@ impl Beside {
         &self,
         batch: BatchId,
         additions: &Additions<'_>,
-        mut retry: Retry<'_>,
-    ) -> Result<(), PipelineError> {
-        let Additions { dead, links, learnt } = additions;
-        retrying!(retry, self.warehouse.insert_dead_letter(batch, dead));
-        retrying!(retry, self.warehouse.insert_links(batch, links));
-        retrying!(retry, self.warehouse.insert_learnt(batch, learnt));
+        mut retry: Retry,
+    ) -> Result<(), Halt> {
+        let (Additions { dead, links, learnt }, warehouse) = (additions, &self.shared.warehouse);
+        retrying!(retry, warehouse.insert_dead_letter(batch, dead));
+        retrying!(retry, warehouse.insert_links(batch, links));
+        retrying!(retry, warehouse.insert_learnt(batch, learnt));
         Ok(())
-    }
-
-    /// Looks after the bounds from time to time.
-    pub async fn trim(&mut self) {
-        self.dead_letter.trim(&self.warehouse).await;
     }
 }

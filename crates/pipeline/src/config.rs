@@ -4,15 +4,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PipelineConfig {
-    /// Events of one insert.
+    /// Events of one insert while the pipeline keeps up.
     pub batch_events_max: usize,
-    /// Bytes of log records of one insert.
+    /// Events of one insert while it is behind: a batch that is full is followed by one that may be twice as
+    /// large, up to this. Fewer, larger inserts make fewer parts, which is what ClickHouse takes fastest.
+    pub batch_events_behind_max: usize,
+    /// Bytes of log records of one insert, behind or not.
     pub batch_bytes_max: usize,
-    /// Milliseconds an event may wait for others before its batch is written.
+    /// Milliseconds an event may wait for others before its batch is written. More makes fewer, larger
+    /// inserts, and every event that much later to be asked about.
     pub batch_age_ms: u64,
+    /// Batches that this process has in memory at once, whatever the number of partitions. While it is written a
+    /// batch takes about six times its log records (of 340 bytes; more for shorter ones): by the other bounds at
+    /// most 100 to 170 MB each.
+    pub batches_at_once_max: usize,
     /// Hours of event time whose ids are kept in memory; older events are looked up in the store.
     pub dedupe_window_hours: u32,
-    /// Ids kept in memory, about 50 bytes each.
+    /// Ids kept in memory by this process, at most 24 bytes each; its partitions have equal shares.
     pub dedupe_ids_max: usize,
     /// Longest pause between two tries while the warehouse is away, in milliseconds. Tries go on
     /// for as long as it takes: the log holds the events meanwhile.
@@ -62,8 +70,10 @@ impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
             batch_events_max: 20_000,
+            batch_events_behind_max: 100_000,
             batch_bytes_max: 16 * 1024 * 1024,
             batch_age_ms: 200,
+            batches_at_once_max: 4,
             dedupe_window_hours: 24,
             dedupe_ids_max: 8_000_000,
             retry_pause_ms_max: 5_000,

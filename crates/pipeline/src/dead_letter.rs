@@ -14,7 +14,8 @@ const TRIM_PERIOD: Duration = Duration::from_secs(60);
 /// Days of apps whose counts are remembered; beyond it all are asked for anew.
 const COUNTS_MAX: usize = 10_000;
 
-/// Decides which refused events are kept. The others are counted all the same.
+/// Decides which refused events are kept. The others are counted all the same. All workers of a process share it;
+/// of several processes, each sees what the others kept a minute later at most, so a bound may be passed by as much.
 #[derive(Debug)]
 pub(crate) struct DeadLetter {
     config: DeadLetterConfig,
@@ -30,8 +31,30 @@ impl DeadLetter {
         Self { config, rows: HashMap::new(), is_full: false, trimmed: None }
     }
 
+    /// Those that are kept.
+    ///
+    /// # Errors
+    /// The warehouse can't say how many there are; nothing is decided.
+    pub async fn keep<'d, 'a>(
+        &mut self,
+        dead: &'d [(u64, Box<DeadEvent<'a>>)],
+        warehouse: &Warehouse,
+    ) -> Result<Vec<(u64, &'d DeadEvent<'a>)>, WarehouseError> {
+        self.recall(dead, warehouse).await?;
+        let mut kept = Vec::with_capacity(dead.len());
+        for (offset, dead) in dead {
+            let rows = self.rows.entry(key(dead)).or_default();
+            if !self.is_full && *rows < self.config.events_per_app_per_day_max {
+                *rows += 1;
+                kept.push((*offset, dead.as_ref()));
+            }
+        }
+        metrics::dead_letter(kept.len(), dead.len() - kept.len());
+        Ok(kept)
+    }
+
     /// Asks for the counts that are not in memory.
-    pub async fn recall(
+    async fn recall(
         &mut self,
         dead: &[(u64, Box<DeadEvent<'_>>)],
         warehouse: &Warehouse,
@@ -49,20 +72,6 @@ impl DeadLetter {
         Ok(())
     }
 
-    /// Those that are kept.
-    pub fn keep<'d, 'a>(&mut self, dead: &'d [(u64, Box<DeadEvent<'a>>)]) -> Vec<(u64, &'d DeadEvent<'a>)> {
-        let mut kept = Vec::with_capacity(dead.len());
-        for (offset, dead) in dead {
-            let rows = self.rows.entry(key(dead)).or_default();
-            if !self.is_full && *rows < self.config.events_per_app_per_day_max {
-                *rows += 1;
-                kept.push((*offset, dead.as_ref()));
-            }
-        }
-        metrics::dead_letter(kept.len(), dead.len() - kept.len());
-        kept
-    }
-
     /// Drops what is too old or too much, if it is time to look. A failure only means that it is
     /// looked at later.
     pub async fn trim(&mut self, warehouse: &Warehouse) {
@@ -70,6 +79,8 @@ impl DeadLetter {
             return;
         }
         self.trimmed = Some(Instant::now());
+        // Other processes keep some, too: what they kept meanwhile is asked for anew.
+        self.rows.clear();
         let today = report_date(Timestamp::now().as_millisecond());
         let bytes_max = self.config.bytes_max;
         match warehouse.trim_dead_letter(today, self.config.retention_days, bytes_max).await {

@@ -40,7 +40,8 @@ pub(crate) fn properties<'a>(event: &'a Event<'_>) -> Properties<'a> {
     Properties::parse(event.properties.get()).unwrap_or_default()
 }
 
-fn borrowed<'a>(origin: &'a Origin<'_>) -> Origin<'a> {
+/// The same origin, without copying its texts.
+pub(crate) fn borrowed<'a>(origin: &'a Origin<'_>) -> Origin<'a> {
     Origin {
         ip: Cow::Borrowed(&origin.ip),
         country: Cow::Borrowed(&origin.country),

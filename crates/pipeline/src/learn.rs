@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use suanpan_event::{AppId, parse_time, properties::Properties};
-use suanpan_warehouse::{
-    LEARNT_SAMPLES_MAX, LEARNT_UNLISTED_MAX, Learnt, LearntTypes, NewLearnt, Warehouse, WarehouseError,
-};
+use suanpan_warehouse::{LEARNT_SAMPLES_MAX, LEARNT_UNLISTED_MAX, Learnt, LearntTypes, NewLearnt};
 use uuid::Uuid;
 
 use crate::LearningConfig;
@@ -17,12 +16,17 @@ const LOOKS_PER_BATCH: u8 = 16;
 
 /// Knows which names an app's events have taught, so that a new one can be told from a known one,
 /// and a wanted sample from one more.
+///
+/// All workers of a process share it, so that its memory is bounded once. Another process's names are not known
+/// before an app is read again; so the bound on an app's names may be passed by as much.
 #[derive(Debug)]
 pub(crate) struct Learner {
     config: LearningConfig,
     hasher: RandomState,
     apps: HashMap<AppId, KnownNames>,
-    batches: u64,
+    batches: AtomicU64,
+    /// Batches that are worked on at once: the apps of so many are not forgotten.
+    batches_at_once: u64,
 }
 
 /// The names of one app, by their hashes.
@@ -30,7 +34,7 @@ pub(crate) struct Learner {
 struct KnownNames {
     names: HashMap<u64, Samples>,
     /// The batch that needed them last.
-    used: u64,
+    used: AtomicU64,
 }
 
 /// The samples that are stored of a name.
@@ -77,34 +81,40 @@ impl NameLesson {
 }
 
 impl Learner {
-    pub fn new(config: LearningConfig) -> Self {
-        Self { config, hasher: RandomState::new(), apps: HashMap::new(), batches: 0 }
+    pub fn new(config: LearningConfig, batches_at_once: usize) -> Self {
+        Self {
+            config,
+            hasher: RandomState::new(),
+            apps: HashMap::new(),
+            batches: AtomicU64::new(0),
+            batches_at_once: batches_at_once as u64,
+        }
     }
 
-    /// Reads the names of apps whose names are not in memory.
-    pub async fn recall<'e>(
-        &mut self,
-        apps: impl Iterator<Item = &'e AppId>,
-        warehouse: &Warehouse,
-    ) -> Result<(), WarehouseError> {
-        self.batches += 1;
-        let mut last: Option<&AppId> = None;
+    /// Begins a batch of these apps; returns those whose names must be read first.
+    pub fn begin_batch<'e>(&self, apps: impl Iterator<Item = &'e AppId>) -> Vec<&'e AppId> {
+        let batch = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
+        let (mut unknown, mut last) = (Vec::new(), None);
         for app in apps {
             // Neighbours mostly share the app.
             if last == Some(app) {
                 continue;
             }
             last = Some(app);
-            let known = match self.apps.get_mut(app) {
-                Some(known) => known,
-                None => {
-                    let names = self.known(&warehouse.learnt(app).await?);
-                    self.apps.entry(app.clone()).or_insert(KnownNames { names, used: 0 })
-                }
-            };
-            known.used = self.batches;
+            match self.apps.get(app) {
+                Some(known) => known.used.store(batch, Ordering::Relaxed),
+                None if unknown.contains(&app) => {}
+                None => unknown.push(app),
+            }
         }
-        Ok(())
+        unknown
+    }
+
+    /// Takes in the names of an app, as they are stored.
+    pub fn recall(&mut self, app: &AppId, learnt: &[Learnt]) {
+        let names = self.known(learnt);
+        let used = AtomicU64::new(self.batches.load(Ordering::Relaxed));
+        self.apps.entry(app.clone()).or_insert(KnownNames { names, used });
     }
 
     fn known(&self, learnt: &[Learnt]) -> HashMap<u64, Samples> {
@@ -228,8 +238,11 @@ impl Learner {
             apps.values().map(|known| known.names.len() + 1).sum()
         };
         let mut names = count(&self.apps);
-        while names > self.config.names_in_memory_max && self.apps.len() > 1 {
-            let oldest = self.apps.iter().min_by_key(|(_, known)| known.used).map(|(app, _)| app.clone());
+        let running = self.batches.load(Ordering::Relaxed).saturating_sub(self.batches_at_once);
+        while names > self.config.names_in_memory_max {
+            let used = |known: &KnownNames| known.used.load(Ordering::Relaxed);
+            let unused = self.apps.iter().filter(|(_, known)| used(known) <= running);
+            let oldest = unused.min_by_key(|(_, known)| used(known)).map(|(app, _)| app.clone());
             let Some(forgotten) = oldest.and_then(|app| self.apps.remove(&app)) else { return };
             names -= forgotten.names.len() + 1;
         }
@@ -328,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_batch_teaches_names_types_and_samples() {
-        let mut learner = Learner::new(LearningConfig::default());
+        let mut learner = Learner::new(LearningConfig::default(), 1);
         let app = "shop".parse().unwrap();
         let mut lesson = lesson_of(
             &learner,
@@ -360,7 +373,7 @@ mod tests {
 
     #[test]
     fn samples_are_few_short_and_each_is_taken_once() {
-        let mut learner = Learner::new(LearningConfig::default());
+        let mut learner = Learner::new(LearningConfig::default(), 1);
         let app = "shop".parse().unwrap();
         let long = format!(r#"{{"x":"{}"}}"#, "店".repeat(100));
         let mut first =
@@ -380,7 +393,7 @@ mod tests {
     #[test]
     fn names_beyond_the_bound_are_counted_together() {
         let config = LearningConfig { names_per_app_max: 2, ..LearningConfig::default() };
-        let mut learner = Learner::new(config);
+        let mut learner = Learner::new(config, 1);
         let app = "shop".parse().unwrap();
         let mut first = lesson_of(&learner, &app, &[("e", 1, r#"{"a":1}"#)]);
         assert_eq!(learner.end(&mut first).len(), 2);
@@ -395,11 +408,11 @@ mod tests {
     #[test]
     fn memory_is_bounded_over_all_apps() {
         let config = LearningConfig { names_in_memory_max: 5, ..LearningConfig::default() };
-        let mut learner = Learner::new(config);
+        let mut learner = Learner::new(config, 1);
         for name in ["a", "b", "c"] {
             let app: AppId = name.parse().unwrap();
-            learner.batches += 1;
-            learner.apps.insert(app.clone(), KnownNames { used: learner.batches, ..KnownNames::default() });
+            assert_eq!(learner.begin_batch([&app].into_iter()), [&app]);
+            learner.recall(&app, &[]);
             let mut lesson = lesson_of(&learner, &app, &[("e", 1, r#"{"x":1}"#)]);
             assert_eq!(learner.end(&mut lesson).len(), 2);
         }

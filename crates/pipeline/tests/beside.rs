@@ -176,7 +176,7 @@ fn a_crash_between_any_two_writes_leaves_nothing_missing_or_twice() {
             let dead: Vec<_> = (0..5).map(|_| stations.dead(Uuid::new_v4())).collect();
             stations.append(&events).await;
             stations.append_dead(&dead).await;
-            let batch = BatchId { epoch: stations.log.epoch(), partition: 0, first: 0, last: 9 };
+            let batch = stations.batch(0, 9).await;
             let halves = Halves { stations: &stations, batch, events, dead };
             if written & 1 != 0 {
                 halves.write_dead().await;
@@ -224,10 +224,7 @@ fn a_pipeline_that_dies_again_and_again_counts_everything_once() {
             (sent, refused) = (sent + 50, refused + 10);
             let running = stations.start_with(config.clone());
             tokio::time::sleep(Duration::from_millis(5 + n * 37 % 90)).await;
-            running.task.abort();
-            assert!(running.task.await.is_err_and(|error| error.is_cancelled()));
-            // What it sent last is by then known to the engine, as it is when a process has started anew.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            running.die(&stations).await;
         }
         stations.pass().await;
         stations.check(sent, 0).await;
@@ -243,11 +240,10 @@ fn a_log_that_lost_refused_records_is_refused() {
     testing::run(async |warehouse| {
         let stations = Stations::new(warehouse).await;
         stations.append_dead(&[stations.dead(Uuid::new_v4())]).await;
-        let (ahead, dead) = (stations.dead(Uuid::new_v4()), stations.log.epoch());
-        let batch = BatchId { epoch: dead, partition: 0, first: 0, last: 4 };
+        let (ahead, batch) = (stations.dead(Uuid::new_v4()), stations.batch(0, 4).await);
         stations.warehouse.insert_dead_letter(batch, &[(4, &ahead)]).await.unwrap();
         let error = stations.start().finish().await.unwrap_err();
-        assert!(matches!(error, PipelineError::LogBehind { end: 1, stored: 5 }), "{error}");
+        assert!(matches!(error, PipelineError::LogBehind { partition: 0, end: 1, stored: 5 }), "{error}");
     });
 }
 

@@ -3,14 +3,11 @@
 
 mod stations;
 
-use std::time::{Duration, Instant};
-
-use stations::{DAY_MS, Stations, now_ms, row};
+use stations::{DAY_MS, Stations, now_ms, open_log, row};
 use suanpan_catalog::NewAttribute;
 use suanpan_event::{AppId, AttributeType, Event};
-use suanpan_log::{LogConfig, SegmentLog};
 use suanpan_pipeline::{PipelineConfig, PipelineError};
-use suanpan_warehouse::{BatchId, EventRow, Warehouse, testing};
+use suanpan_warehouse::{EventRow, Warehouse, testing};
 use uuid::Uuid;
 
 #[test]
@@ -31,7 +28,7 @@ fn events_become_rows_with_their_slots_filled() {
         assert_eq!(stations.ask("num_01").await, [12.5]);
         assert_eq!(stations.ask("slot_map").await, [2]);
         assert_eq!(stations.ask("content").await, [r#"{"channel":"email","amount":12.5}"#]);
-        assert_eq!(stations.log.committed(), 1);
+        assert_eq!(stations.committed().await, 1);
     });
 }
 
@@ -74,14 +71,14 @@ fn what_was_written_before_a_crash_is_skipped_and_counted() {
         stations.append(&events).await;
         let rows: Vec<EventRow<'_>> =
             (0..10).filter(|n| n % 3 != 1).map(|n| row(&events[n], n as u64)).collect();
-        let batch = BatchId { epoch: stations.log.epoch(), partition: 0, first: 0, last: 9 };
+        let batch = stations.batch(0, 9).await;
         stations.warehouse.insert_events(batch, &rows).await.unwrap();
 
         stations.pass().await;
         stations.check(10, 0).await;
         stations.pass().await;
         stations.check(10, 0).await;
-        assert_eq!(stations.log.committed(), 10);
+        assert_eq!(stations.committed().await, 10);
     });
 }
 
@@ -90,7 +87,9 @@ fn a_record_that_is_no_event_is_counted_and_the_rest_goes_on() {
     testing::run(async |warehouse| {
         let stations = Stations::new(warehouse).await;
         stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
-        stations.log.append(vec![b"garbage".to_vec()]).await.unwrap();
+        let mut garbage = stations.log.batch();
+        garbage.push(0, b"garbage");
+        stations.log.append(garbage).await.unwrap();
         stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
         let before = unreadable(&stations.warehouse).await;
         stations.pass().await;
@@ -109,10 +108,10 @@ fn a_log_that_lost_stored_records_is_refused() {
     testing::run(async |warehouse| {
         let stations = Stations::new(warehouse).await;
         stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
-        let ahead = BatchId { epoch: stations.log.epoch(), partition: 0, first: 0, last: 7 };
+        let ahead = stations.batch(0, 7).await;
         stations.warehouse.insert_ledger(ahead, &[]).await.unwrap();
         let error = stations.start().finish().await.unwrap_err();
-        assert!(matches!(error, PipelineError::LogBehind { end: 1, stored: 8 }), "{error}");
+        assert!(matches!(error, PipelineError::LogBehind { partition: 0, end: 1, stored: 8 }), "{error}");
     });
 }
 
@@ -124,7 +123,7 @@ fn a_wiped_log_starts_again_without_losing_or_doubling() {
         stations.append(std::slice::from_ref(&first)).await;
         stations.pass().await;
         // Offsets start again from 0, so only the epoch tells the new log's rows from the old one's.
-        stations.log = SegmentLog::open(LogConfig::new(stations.folder.path().join("new-log"))).unwrap();
+        stations.log = open_log(&stations.folder, "new-log", 1);
         stations.append(&[stations.event(Uuid::new_v4(), now_ms()), first]).await;
         stations.pass().await;
         stations.check(2, 1).await;
@@ -138,12 +137,7 @@ fn events_are_stored_while_the_pipeline_runs() {
         let running = stations.start();
         for _ in 0..5 {
             stations.append(&[stations.event(Uuid::new_v4(), now_ms())]).await;
-            let end = stations.log.end_offset();
-            let waited = Instant::now();
-            while stations.log.committed() < end {
-                assert!(waited.elapsed() < Duration::from_secs(20), "the pipeline does not go on");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            stations.all_committed().await;
         }
         running.finish().await.unwrap();
         stations.check(5, 0).await;

@@ -55,9 +55,7 @@ impl Appender {
             _room: room,
         });
         let producer = self.producer();
-        for (partition, part) in batch.into_parts() {
-            self.send(&producer, partition, &part, &delivery);
-        }
+        self.send_all(&producer, batch, records, &delivery);
         let limit = Duration::from_millis(self.config.delivery_timeout_ms) + REPORT_GRACE;
         let _late = timeout(limit, reported).await;
         let result = match delivery.failure.get() {
@@ -104,20 +102,47 @@ impl Appender {
         }
     }
 
-    /// Hands a partition's records over; what is not taken is reported as failed.
-    fn send(&self, producer: &Producer, partition: u32, records: &RecordBatch, delivery: &Arc<Delivery>) {
-        for (at, payload) in records.iter().enumerate() {
+    /// Hands the records over up to the first that is not taken; it and those behind it are reported as failed.
+    fn send_all(
+        &self,
+        producer: &Producer,
+        batch: PartitionedBatch,
+        records: usize,
+        delivery: &Arc<Delivery>,
+    ) {
+        let mut taken = 0;
+        for (partition, part) in batch.into_parts() {
+            if let Err(refusal) = self.send(producer, (partition, &part), delivery, &mut taken) {
+                let refusal = match refusal {
+                    // That would say that nothing was kept.
+                    LogError::Overloaded { .. } if taken > 0 => unavailable(refusal),
+                    refusal => refusal,
+                };
+                delivery.report(records - taken, Some(refusal));
+                return;
+            }
+        }
+    }
+
+    /// Hands a partition's records over, and counts those that are taken.
+    fn send(
+        &self,
+        producer: &Producer,
+        (partition, records): (u32, &RecordBatch),
+        delivery: &Arc<Delivery>,
+        taken: &mut usize,
+    ) -> Result<(), LogError> {
+        for payload in records.iter() {
             let sent = number(partition).and_then(|partition| {
                 let record =
                     BaseRecord::<(), [u8], _>::with_opaque_to(&self.config.topic, Arc::clone(delivery));
                 let record = record.partition(partition).payload(payload);
                 producer.send(record).map_err(|(error, _record)| self.refusal(&error, payload.len()))
             });
-            if let Err(refusal) = sent {
-                delivery.report(records.len() - at, Some(refusal));
-                return;
-            }
+            sent?;
+            *taken += 1;
         }
+        Ok(())
     }
 
     fn refusal(&self, error: &KafkaError, bytes: usize) -> LogError {

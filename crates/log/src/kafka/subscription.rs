@@ -53,10 +53,12 @@ impl Subscription for KafkaSubscription {
         loop {
             let offer = tokio::select! {
                 biased;
-                _closed = closed.wait_for(|closed| *closed) => None,
+                _closed = closed.wait_for(|closed| *closed) => return Err(LogError::Closed),
                 offer = self.offers.recv() => offer,
             };
-            let reader = offer.ok_or(LogError::Closed)?;
+            // The member's thread lives for as long as this, unless it breaks down.
+            let broken = || LogError::Broken { message: "its thread ended".to_owned() };
+            let reader = offer.ok_or_else(broken)?;
             reader.slot().take();
             // It may have waited here for longer than the partition was ours.
             if !reader.slot().is_over() {

@@ -2,13 +2,15 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "a failed expectation is a test's result")]
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use suanpan_catalog::{Catalog, NewApp};
-use suanpan_event::{AppId, DeadEvent, Event, Origin};
-use suanpan_log::{LogConfig, RecordBatch, SegmentLog};
+use suanpan_event::{AppId, DeadEvent, Event, Origin, place_key};
+use suanpan_log::{EmbeddedLog, EventLog, LogConfig};
 use suanpan_pipeline::{Pipeline, PipelineConfig, PipelineError};
-use suanpan_warehouse::{AskLimits, AskRequest, EventRow, Warehouse, Watermarks};
+use suanpan_warehouse::{AskLimits, AskRequest, BatchId, EventRow, Warehouse, Watermarks};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -18,7 +20,7 @@ pub const DAY_MS: i64 = 86_400_000;
 
 pub struct Stations {
     pub folder: TempDir,
-    pub log: SegmentLog,
+    pub log: Arc<dyn EventLog>,
     pub catalog: Catalog,
     pub warehouse: Warehouse,
     pub app: AppId,
@@ -26,27 +28,58 @@ pub struct Stations {
 
 impl Stations {
     pub async fn new(warehouse: Warehouse) -> Self {
+        Self::with_partitions(warehouse, 1).await
+    }
+
+    pub async fn with_partitions(warehouse: Warehouse, partitions: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&folder.path().join("catalog.sqlite")).await.unwrap();
         let app: AppId = format!("app-{}", Uuid::new_v4()).parse().unwrap();
         let new = NewApp { id: app.clone(), title: "Test".into(), time_zone: "UTC".into() };
         catalog.create_app(new).await.unwrap();
-        let log = SegmentLog::open(LogConfig::new(folder.path().join("log"))).unwrap();
+        let log = open_log(&folder, "log", partitions);
         Self { folder, log, catalog, warehouse, app }
     }
 
+    /// The epoch of a partition.
+    pub async fn epoch(&self, partition: usize) -> u64 {
+        self.log.positions().await.unwrap()[partition].epoch
+    }
+
+    /// A batch of the first partition that nobody claimed.
+    pub async fn batch(&self, first: u64, last: u64) -> BatchId {
+        BatchId { epoch: self.epoch(0).await, partition: 0, first, last, writer: 0 }
+    }
+
+    /// How many records are committed.
+    pub async fn committed(&self) -> u64 {
+        self.log.positions().await.unwrap().iter().map(|position| position.committed).sum()
+    }
+
+    /// How many records there are.
+    pub async fn end(&self) -> u64 {
+        self.log.positions().await.unwrap().iter().map(|position| position.end_offset).sum()
+    }
+
+    /// Waits until all that was appended is committed.
+    pub async fn all_committed(&self) {
+        let end = self.end().await;
+        until("everything is committed", async || self.committed().await >= end).await;
+    }
+
     pub async fn append(&self, events: &[Event<'_>]) {
-        let mut batch = RecordBatch::new();
+        let mut batch = self.log.batch();
         for event in events {
-            batch.push_with(|buffer| event.encode_into(buffer));
+            let key = place_key(&event.app_id, event.actor_id());
+            batch.push_with(key, |buffer| event.encode_into(buffer));
         }
         self.log.append(batch).await.unwrap();
     }
 
     pub async fn append_dead(&self, dead: &[DeadEvent<'_>]) {
-        let mut batch = RecordBatch::new();
+        let mut batch = self.log.batch();
         for dead in dead {
-            batch.push_with(|buffer| dead.encode_into(buffer));
+            batch.push_with(place_key(&dead.app_id, &dead.user_id), |buffer| dead.encode_into(buffer));
         }
         self.log.append(batch).await.unwrap();
     }
@@ -79,7 +112,7 @@ impl Stations {
 
     pub fn start_with(&self, config: PipelineConfig) -> Running {
         let stations = (self.warehouse.clone(), Watermarks::new());
-        let pipeline = Pipeline::new(self.log.clone(), self.catalog.clone(), stations, config);
+        let pipeline = Pipeline::new(Arc::clone(&self.log), self.catalog.clone(), stations, config);
         let (stop, stopped) = watch::channel(false);
         Running { task: tokio::spawn(pipeline.run(stopped)), stop }
     }
@@ -134,12 +167,35 @@ impl Stations {
     }
 }
 
+pub fn open_log(folder: &TempDir, name: &str, partitions: u32) -> Arc<dyn EventLog> {
+    let config = LogConfig { partitions, ..LogConfig::new(folder.path().join(name)) };
+    Arc::new(EmbeddedLog::open(config).unwrap())
+}
+
+/// Waits for what must come.
+pub async fn until(what: &str, mut has_come: impl AsyncFnMut() -> bool) {
+    let waited = Instant::now();
+    while !has_come().await {
+        assert!(waited.elapsed() < Duration::from_secs(60), "{what}: it does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 pub struct Running {
     pub task: JoinHandle<Result<(), PipelineError>>,
     pub stop: watch::Sender<bool>,
 }
 
 impl Running {
+    /// Drops the pipeline wherever it is, its statements still running.
+    pub async fn die(self, stations: &Stations) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+        until("its workers are gone", async || stations.log.subscribe().await.is_ok()).await;
+        // What it sent last is by then known to the engine, as it is when a process has started anew.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
     pub async fn finish(self) -> Result<(), PipelineError> {
         self.stop.send_replace(true);
         self.task.await.unwrap()
