@@ -120,8 +120,10 @@ impl Accounts {
 
     async fn remove_old(&self, removal: &Removal) -> Result<()> {
         let RemovedRows::Day { day, apps } = &removal.rows else { return Ok(()) };
-        let events = self.0.warehouse.remove(removal).await?;
+        let removed = self.0.warehouse.remove(removal).await;
+        // Also after a failure: the rows may go all the same.
         self.0.watermarks.bump_all([*day]);
+        let events = removed?;
         metrics::removed(RemovalReason::Retention, events);
         tracing::info!(%day, apps = apps.len(), events, "events were older than their apps keep them and are gone");
         Ok(())

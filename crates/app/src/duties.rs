@@ -49,7 +49,10 @@ async fn rounds(catalog: &Catalog, accounts: &Accounts, lease: &Lease, stop: &wa
         match catalog.interrupt_replays().await {
             Ok(0) => {}
             Ok(interrupted) => {
-                tracing::info!(interrupted, "replays whose process has ended were interrupted; they can go on");
+                tracing::info!(
+                    interrupted,
+                    "replays whose process has ended were interrupted; they can go on"
+                );
             }
             Err(error) => tracing::warn!(%error, "interrupted replays can't be found just now"),
         }

@@ -89,8 +89,7 @@ impl FromStr for Roles {
 
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> =
-            Role::ALL.into_iter().filter(|role| self.has(*role)).map(Role::name).collect();
+        let names: Vec<_> = Role::ALL.into_iter().filter(|role| self.has(*role)).map(Role::name).collect();
         f.write_str(&names.join(","))
     }
 }

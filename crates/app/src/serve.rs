@@ -11,7 +11,7 @@ use suanpan_accounts::{Accounts, AccountsConfig};
 use suanpan_answers::Answers;
 use suanpan_catalog::Catalog;
 use suanpan_gateway::{Gateway, GatewayParts, LiveHub, Origins, system_clock};
-use suanpan_log::{EmbeddedLog, EventLog, KafkaLog, LogConfig};
+use suanpan_log::{EmbeddedLog, EventLog, KafkaLog, LogConfig, LogError};
 use suanpan_pipeline::{Pipeline, PipelineError};
 use suanpan_server::{AdminToken, Api, Asking, MetricsHandle, Router, Served};
 use suanpan_warehouse::{ChildCommand, Engine, EngineConfig, Warehouse, Watermarks};
@@ -25,7 +25,7 @@ use crate::{duties, folders, secrets};
 
 /// How long the start waits to learn whether log and warehouse fit together.
 const CHECK_WITHIN: Duration = Duration::from_secs(15);
-/// How often a process that answers and does not store looks for what others have stored.
+/// How often a process looks for what others have stored and removed.
 const FOLLOW_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long what runs beside the stations may take to end when it is told to.
@@ -192,15 +192,10 @@ impl Stations {
             }
             migrated => migrated.map(|()| true)?,
         };
+        if !self.has(Role::Pipeline) || self.config.log_kind == LogKind::Kafka {
+            self.follow_others(warehouse.clone(), watermarks.clone());
+        }
         if !self.has(Role::Pipeline) {
-            let watermarks = watermarks.clone();
-            let mut stopped = self.stopped.clone();
-            self.beside.push(tokio::spawn(async move {
-                tokio::select! {
-                    () = warehouse.follow(&watermarks, FOLLOW_PERIOD) => {}
-                    _ = stopped.wait_for(|stop| *stop) => {}
-                }
-            }));
             return Ok(None);
         }
         let pipeline = Pipeline::new(
@@ -214,6 +209,10 @@ impl Stations {
             // A log that is behind the warehouse must not accept events. Should the warehouse go away
             // just now, accepting goes on all the same, and the pipeline finds out later.
             match tokio::time::timeout(CHECK_WITHIN, pipeline.check(&stopped)).await {
+                // Brokers that are away are waited for like the warehouse: partition by partition.
+                Ok(Err(PipelineError::Log(error @ LogError::Unavailable { .. }))) => {
+                    tracing::warn!(%error, "the log is slow to say where it ends")
+                }
                 Ok(checked) => checked?,
                 Err(_elapsed) => {
                     tracing::warn!("the warehouse is slow to say where to go on; events wait in the log")
@@ -228,6 +227,17 @@ impl Stations {
         })))
     }
 
+    /// Learns what other processes store and remove, so that no cached answer outlives it.
+    fn follow_others(&mut self, warehouse: Warehouse, watermarks: Watermarks) {
+        let mut stopped = self.stopped.clone();
+        self.beside.push(tokio::spawn(async move {
+            tokio::select! {
+                () = warehouse.follow(&watermarks, FOLLOW_PERIOD) => {}
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+        }));
+    }
+
     async fn open_gateway(&self) -> Result<Option<Gateway>> {
         if !self.config.roles.need_gateway() {
             return Ok(None);
@@ -237,12 +247,7 @@ impl Stations {
         let parts = GatewayParts {
             origins,
             live: LiveHub::new(self.config.live.clone()),
-            ..GatewayParts::new(
-                self.catalog.clone(),
-                self.log(),
-                self.config.gateway.clone(),
-                system_clock(),
-            )
+            ..GatewayParts::new(self.catalog.clone(), self.log(), self.config.gateway.clone(), system_clock())
         };
         Ok(Some(Gateway::open(parts).await?))
     }
@@ -251,8 +256,7 @@ impl Stations {
     fn serve(&mut self, admin: AdminToken, gateway: Option<Gateway>, watermarks: Watermarks) -> Served {
         let reporting = gateway.clone().filter(|_| self.has(Role::Gateway));
         let access = (self.catalog.clone(), admin.clone());
-        let mut served =
-            Served { access, gateway: reporting, asking: None, managing: None, warehouse: None };
+        let mut served = Served { access, gateway: reporting, asking: None, managing: None, warehouse: None };
         let Some(warehouse) = self.warehouse() else { return served };
         let answers = Answers::new(
             self.catalog.clone(),
@@ -313,11 +317,7 @@ pub fn catalog_file(data_dir: &Path) -> PathBuf {
     data_dir.join("catalog.sqlite")
 }
 
-async fn open_log(
-    config: &Config,
-    data_dir: &Path,
-    catalog: &Catalog,
-) -> Result<Option<Arc<dyn EventLog>>> {
+async fn open_log(config: &Config, data_dir: &Path, catalog: &Catalog) -> Result<Option<Arc<dyn EventLog>>> {
     if !config.roles.need_log() {
         return Ok(None);
     }

@@ -86,7 +86,8 @@ impl Edge {
     }
 
     async fn all_records(&self, from: u64) -> Vec<Value> {
-        let entries = self.log.look(0, from).await.unwrap().next_batch(1000, 1 << 20, Duration::ZERO).await.unwrap();
+        let entries =
+            self.log.look(0, from).await.unwrap().next_batch(1000, 1 << 20, Duration::ZERO).await.unwrap();
         let record = |entry| match entry {
             Entry::Record { payload, .. } => {
                 Record::decode(&payload).unwrap();

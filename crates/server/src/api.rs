@@ -24,8 +24,9 @@ use crate::apps::AppBody;
 use crate::metrics::MetricsHandle;
 use crate::replays::Replays;
 use crate::{
-    AdminToken, ServerConfig, actors, adopt, apps, ask, attributes, audit, backups, dead_letter, health, keys, learnt, live, metrics,
-    people, plan, refused_requests, replay_jobs, report_docs, rules, settings, status, usage,
+    AdminToken, ServerConfig, actors, adopt, apps, ask, attributes, audit, backups, dead_letter, health,
+    keys, learnt, live, metrics, people, plan, refused_requests, replay_jobs, report_docs, rules, settings,
+    status, usage,
 };
 
 /// The stations that the API speaks to. Cheap to clone.
@@ -49,7 +50,14 @@ impl Api {
         log: Arc<dyn EventLog>,
         accounts: Accounts,
     ) -> Self {
-        Self { access: Access { admin, catalog }, answers, warehouse, bounds: Arc::new(bounds), log, accounts }
+        Self {
+            access: Access { admin, catalog },
+            answers,
+            warehouse,
+            bounds: Arc::new(bounds),
+            log,
+            accounts,
+        }
     }
 
     pub(crate) fn catalog(&self) -> &Catalog {
@@ -184,10 +192,7 @@ fn managing() -> OpenApiRouter<Api> {
 }
 
 fn asking() -> OpenApiRouter<Asking> {
-    OpenApiRouter::new()
-        .routes(routes!(ask::answer))
-        .routes(routes!(ask::ask))
-        .routes(routes!(ask::explain))
+    OpenApiRouter::new().routes(routes!(ask::answer)).routes(routes!(ask::ask)).routes(routes!(ask::explain))
 }
 
 /// What a gateway shows of the reports that come to it.
@@ -257,8 +262,11 @@ pub fn router(served: Served, metrics: MetricsHandle, config: &ServerConfig) -> 
 const FRONT_PAGE: &str = include_str!("front_page.html");
 
 async fn unknown_path(uri: Uri) -> Problem {
-    let detail = format!("there is nothing at {}; GET /api/openapi.json lists what there is, of which a process serves what \
-         its roles need", uri.path());
+    let detail = format!(
+        "there is nothing at {}; GET /api/openapi.json lists what there is, of which a process serves what \
+         its roles need",
+        uri.path()
+    );
     Problem::new(StatusCode::NOT_FOUND, "no_such_path", detail)
 }
 

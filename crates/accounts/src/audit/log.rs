@@ -16,6 +16,10 @@ const BYTES_AT_ONCE: usize = 8 << 20;
 const READ_WAIT: Duration = Duration::from_secs(5);
 /// Apps and minutes of which missing records are told apart.
 const MINUTES_MAX: usize = 100_000;
+const DAY_MS: i64 = 86_400_000;
+/// How many days around its own an event without a time may be stored: within the usual memory of ids, then
+/// within the longest that can be configured.
+const NEAR_DAYS: [i64; 2] = [2, 31];
 
 /// Records that are nowhere, by app and minute of receipt, with the offset of one of them.
 type Missing = BTreeMap<(AppId, i64), (u64, String)>;
@@ -132,6 +136,19 @@ impl Audit<'_> {
                 events.iter().map(|(_, event)| event.event_id).filter(|id| !known.contains(id)).collect();
             if !rest.is_empty() {
                 known.extend(warehouse.kept_dead(&app, &rest).await?);
+            }
+            // Without a time of its own, an event gets another one each time it is sent.
+            for days in NEAR_DAYS {
+                let rest: Vec<&Event<'_>> = events
+                    .iter()
+                    .map(|(_, event)| event)
+                    .filter(|event| !known.contains(&event.event_id))
+                    .collect();
+                let times = rest.iter().map(|event| event.event_time_ms);
+                let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { break };
+                let near = (first - days * DAY_MS, last + days * DAY_MS);
+                let ids: Vec<Uuid> = rest.iter().map(|event| event.event_id).collect();
+                known.extend(warehouse.stored_ids_between(&app, near, &ids).await?);
             }
             for (offset, event) in events.iter().filter(|(_, event)| !known.contains(&event.event_id)) {
                 let minute = event.received_time_ms.div_euclid(MINUTE_MS) * MINUTE_MS;

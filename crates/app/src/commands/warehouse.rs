@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn a_statement_is_shown_once_with_its_nodes() {
-        let step = |node: &str, sql: &str| PlannedStep { node: node.into(), sql: sql.into(), why: "w".into() };
+        let step =
+            |node: &str, sql: &str| PlannedStep { node: node.into(), sql: sql.into(), why: "w".into() };
         let text = shown(&[step("a", "X"), step("b", "X"), step("a", "Y")]);
         assert_eq!(text, "\n-- w\n-- on a, b\nX;\n-- on a\nY;\n\n");
         assert!(shown(&[]).starts_with("All tables"));

@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{Config, LogKind};
 use super::setting::Setting;
 use super::settings::settings;
+use super::{Config, LogKind};
 use crate::roles::{Role, Roles};
 
 /// Where values come from, besides the defaults.

@@ -352,7 +352,9 @@ const ASKING: &[Setting] = &[
         doc: "Folder of backups; empty is `backups` in the data folder.",
         unit: "path",
         kind: Kind::Text,
-        get: |config| config.accounts_backups_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        get: |config| {
+            config.accounts_backups_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default()
+        },
         set: |config, text| {
             config.accounts_backups_dir = optional(text).map(PathBuf::from);
             Ok(())

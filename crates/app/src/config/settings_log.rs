@@ -89,7 +89,12 @@ pub(super) const LOG: &[Setting] = &[
         1024 * TIB,
         "And up to so many bytes of each partition."
     ),
-    text!("log.kafka.brokers", kafka.brokers, "addresses", "Kafka's brokers, such as `kafka-1:9092,kafka-2:9092`."),
+    text!(
+        "log.kafka.brokers",
+        kafka.brokers,
+        "addresses",
+        "Kafka's brokers, such as `kafka-1:9092,kafka-2:9092`."
+    ),
     text!("log.kafka.topic", kafka.topic, "name", "The topic; made if it is missing."),
     text!("log.kafka.group", kafka.group, "name", "The consumer group of all pipelines."),
     number!(
@@ -100,7 +105,14 @@ pub(super) const LOG: &[Setting] = &[
         4096,
         "Partitions of a topic that is made. Choose a multiple of the warehouse's shards."
     ),
-    number!("log.kafka.replication", kafka.replication, "brokers", 1, 9, "Copies of each record of a topic that is made."),
+    number!(
+        "log.kafka.replication",
+        kafka.replication,
+        "brokers",
+        1,
+        9,
+        "Copies of each record of a topic that is made."
+    ),
     number!(
         "log.kafka.in_sync_min",
         kafka.in_sync_min,
@@ -149,7 +161,14 @@ pub(super) const LOG: &[Setting] = &[
         300_000,
         "How long the brokers have to acknowledge; after it reports get 503."
     ),
-    number!("log.kafka.linger_ms", kafka.linger_ms, "ms", 0, 1_000, "How long a record waits for others to share a request."),
+    number!(
+        "log.kafka.linger_ms",
+        kafka.linger_ms,
+        "ms",
+        0,
+        1_000,
+        "How long a record waits for others to share a request."
+    ),
     Setting {
         key: "log.kafka.compression",
         doc: "How records are packed on their way and in the topic.",
