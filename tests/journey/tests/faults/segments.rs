@@ -34,7 +34,7 @@ pub struct Segment {
 /// All segments below the log's folder, each partition's in order.
 ///
 /// # Panics
-/// A file can't be read, or ends in the middle of a record.
+/// A file can't be read.
 pub fn segments(log: &Path) -> Vec<Segment> {
     let mut of_folder: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     let mut folders = vec![log.to_owned()];
@@ -60,17 +60,33 @@ pub fn segments(log: &Path) -> Vec<Segment> {
     all
 }
 
+/// Records may be damaged already, by a fault before this one: what has lost its beginning is passed over, and a
+/// record whose length can't be right ends where the next one begins.
 fn records(bytes: &[u8]) -> Vec<Record> {
     let mut found = Vec::new();
     let mut at = HEADER_BYTES;
     while at < bytes.len() {
-        assert_eq!(bytes[at..at + 4], MAGIC, "a record begins at {at}");
-        let length = u32::from_le_bytes(bytes[at + 4..at + 8].try_into().expect("four bytes")) as usize;
-        let whole = RECORD_HEADER_BYTES + length;
-        found.push(Record { start: at, bytes: whole, id: id(&bytes[at..at + whole]) });
-        at += whole;
+        if !begins(bytes, at) {
+            at = next_beginning(bytes, at);
+            continue;
+        }
+        let told = bytes.get(at + 4..at + 8).map(|told| told.try_into().expect("four bytes"));
+        let length = told.map_or(0, u32::from_le_bytes) as usize;
+        let behind = at + RECORD_HEADER_BYTES + length;
+        let is_right = behind == bytes.len() || begins(bytes, behind);
+        let end = if is_right { behind } else { next_beginning(bytes, at) };
+        found.push(Record { start: at, bytes: end - at, id: id(&bytes[at..end]) });
+        at = end;
     }
     found
+}
+
+fn begins(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at..at + MAGIC.len()) == Some(&MAGIC)
+}
+
+fn next_beginning(bytes: &[u8], after: usize) -> usize {
+    (after + 1..bytes.len()).find(|at| begins(bytes, *at)).unwrap_or(bytes.len())
 }
 
 fn id(record: &[u8]) -> Option<Uuid> {
